@@ -1,0 +1,43 @@
+"""Every plot of the book: readable on a phone, colour-blind safe, light and dark.
+
+Each function returns a `matplotlib.figure.Figure`; `show(fig, alt="...")` displays it. A plot of your own starts
+with `subplots()` and takes its colours from here (`INK`, `BLUE`, ...). pyplot is not used and TensorFlow is not
+imported.
+"""
+
+from .bundle import FIGURE_MIME, mime_bundle, show
+from .diagrams import block_3d, dense_network, pipeline, split_bar
+from .grids import confusion_matrix, numbers_grid
+from .images import feature_maps, image_grid, kernels
+from .plots import bars, curves
+from .style import BLUE, DARK, GREEN, GRID, INK, MARK, MUTED, ORANGE, PANEL, PAPER, PURPLE, SERIES, subplots
+
+__all__ = [
+    "BLUE",
+    "DARK",
+    "FIGURE_MIME",
+    "GREEN",
+    "GRID",
+    "INK",
+    "MARK",
+    "MUTED",
+    "ORANGE",
+    "PANEL",
+    "PAPER",
+    "PURPLE",
+    "SERIES",
+    "bars",
+    "block_3d",
+    "confusion_matrix",
+    "curves",
+    "dense_network",
+    "feature_maps",
+    "image_grid",
+    "kernels",
+    "mime_bundle",
+    "numbers_grid",
+    "pipeline",
+    "show",
+    "split_bar",
+    "subplots",
+]

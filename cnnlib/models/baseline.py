@@ -1,0 +1,41 @@
+"""The first CNN: one convolution block (Conv, BN, ReLU, Pool, Dropout: "CBAPD") and two dense layers."""
+
+import keras
+from keras import layers
+
+from cnnlib.models._arguments import check_classes, check_input_shape
+
+
+def baseline(input_shape=(32, 32, 3), classes=10):
+    """Build the course's first CNN.
+
+    Conv 5x5, 6 filters, "same" | batch normalisation | ReLU | max pool 2x2, stride 2 | dropout 0.2 |
+    flatten | dense 128, ReLU | dropout 0.2 | dense ``classes``. For 32x32x3 images and ten classes it has
+    198,506 parameters, of which 198,494 are trained.
+
+    The bias of the convolution is kept although batch normalisation, which follows, cancels it: the
+    chapter asks why.
+
+    Args:
+        input_shape: (height, width, channels) of one image, pixels 0 to 255.
+        classes: number of classes, that is of logits.
+
+    Returns:
+        A built ``keras.Model``: (N, height, width, channels) to logits (N, classes).
+
+    Raises:
+        ValueError, TypeError: for a shape or a number of classes that cannot be.
+
+    """
+    inputs = keras.Input(check_input_shape(input_shape), name="image")
+    x = layers.Rescaling(1 / 255, name="rescale")(inputs)
+    x = layers.Conv2D(6, 5, padding="same", name="conv1")(x)
+    x = layers.BatchNormalization(name="bn1")(x)
+    x = layers.Activation("relu", name="relu1")(x)
+    x = layers.MaxPooling2D(2, strides=2, padding="same", name="pool1")(x)
+    x = layers.Dropout(0.2, name="drop1")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(128, activation="relu", name="dense1")(x)
+    x = layers.Dropout(0.2, name="drop2")(x)
+    outputs = layers.Dense(check_classes(classes), dtype="float32", name="dense2")(x)
+    return keras.Model(inputs, outputs, name="baseline")

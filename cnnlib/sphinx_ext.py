@@ -1,0 +1,186 @@
+"""What the book build needs: figures, widgets and run stamps on the page, Colab links, a cache that notices new code."""
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util import logging
+
+from cnnlib.figures import FIGURE_MIME
+from cnnlib.stamp import STAMP_MIME, sentence
+from cnnlib.widgets import WIDGETS
+from cnnlib.widgets.base import PAGE_MIME, stylesheet
+from cnnlib.widgets.page import page_html, page_script
+
+logger = logging.getLogger(__name__)
+DEAD_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+ASSETS = "_static/cnnlib"
+WORDS_A_MINUTE = 200
+MATHJAX = "sphinx-mathjax-offline/static/mathjax/tex-svg.js"
+
+
+class CourseMimeRenderer:
+    """Turn the course's own outputs into page elements (entry point `myst_nb.mime_renderers`)."""
+
+    # Lower wins. Ours come before every other form of the same output.
+    mime_priority_overrides = [
+        ("html", PAGE_MIME, 1),
+        ("html", FIGURE_MIME, 1),
+        ("html", STAMP_MIME, 1),
+    ]
+
+    @staticmethod
+    def handle_mime(renderer, data, inline):
+        """Return docutils nodes for our three mime types; None lets myst-nb go on."""
+        env = renderer.renderer.sphinx_env
+        if data.mime_type == PAGE_MIME:
+            env.metadata[env.docname]["cnnlib_widgets"] = True
+            return [nodes.raw("", page_html(**data.content), format="html")]
+        if data.mime_type == FIGURE_MIME:
+            return [_figure(renderer, data.content)]
+        if data.mime_type == STAMP_MIME:
+            env.metadata[env.docname]["cnnlib_stamp"] = data.content
+            # The seconds are known only when the page has run to its end: written by `add_stamp`.
+            return [nodes.container(classes=["cnnlib-stamp"])]
+        return None
+
+
+def _figure(renderer, content):
+    """Both versions of a figure; the theme shows the one that fits. Only one is read out: the other is display: none."""
+    figure = nodes.figure(classes=["cnnlib-figure"])
+    for theme in ("light", "dark"):
+        svg = content[theme].encode("utf-8")
+        uri = renderer.write_file([f"{hashlib.sha256(svg).hexdigest()[:20]}.svg"], svg, exists_ok=True)
+        figure += nodes.image(uri=uri, alt=content["alt"], classes=[f"only-{theme}", "dark-light"])
+    if content.get("caption"):
+        figure += nodes.caption("", content["caption"])
+    return figure
+
+
+def digest_of_sources() -> str:
+    """What an executed page depends on beside its own text: our Python code and the versions it ran with."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    code = (path for path in package.rglob("*.py") if path != Path(__file__))
+    for path in sorted([*code, *package.glob("results/*.json")]):
+        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    for name in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "matplotlib"):
+        try:
+            digest.update(f"{name}=={importlib.metadata.version(name)}".encode())
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return digest.hexdigest()[:16]
+
+
+def configure(app, config):
+    """Key the execution cache to the code, and drop the Colab button while the course has no address."""
+    key = digest_of_sources() + "".join(
+        f"-{os.environ.get(name, '')}" for name in ("CNNLIB_DATA", "CNNLIB_DATASET", "CNNLIB_SCALE")
+    )
+    config.cnnlib_digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.cnnlib_digest)
+    config.mathjax_path = f"cnnlib/{Path(MATHJAX).name}"
+    # Follow the reader's system; the sidebar has the search field already.
+    config.html_context["default_mode"] = "auto"
+    config.html_theme_options["navbar_persistent"] = []
+    if not config.html_theme_options.get("repository_url"):
+        config.html_theme_options.pop("launch_buttons", None)
+
+
+def link_notebooks(app, pagename, templatename, context, doctree):
+    """Point the launch buttons at the notebook: Colab cannot open the .md that the theme links to."""
+
+    def mend(button):
+        if isinstance(button, dict):
+            if "colab.research.google.com" in str(button.get("url", "")):
+                head, _, name = button["url"].rpartition("/book/")
+                button["url"] = f"{head}/notebooks/{name.removesuffix('.md')}.ipynb"
+            for child in button.get("buttons", []):
+                mend(child)
+
+    for button in context.get("header_buttons", []):
+        mend(button)
+
+
+def add_assets(app, pagename, templatename, context, doctree):
+    """Load the widgets' script on pages that have a widget, and on no other; drop Thebe, which needs a network."""
+    context["script_files"] = [
+        script for script in context["script_files"] if "thebe" not in f"{script.filename} {script.attributes}".lower()
+    ]
+    if app.env.metadata.get(pagename, {}).get("cnnlib_widgets"):
+        app.add_js_file("cnnlib/widgets.js", loading_method="defer")
+
+
+def write_assets(app):
+    """Write the script, the style and MathJax (local, so that formulas survive without a network)."""
+    folder = Path(app.outdir) / ASSETS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "widgets.js").write_text(page_script(WIDGETS), encoding="utf-8")
+    (folder / "cnnlib.css").write_text(stylesheet() + PAGE_CSS, encoding="utf-8")
+    source = importlib.metadata.distribution("sphinx-mathjax-offline").locate_file(MATHJAX)
+    shutil.copyfile(source, folder / Path(MATHJAX).name)
+
+
+PAGE_CSS = """
+/* The book's own pages. */
+.cnnlib-figure img { background: none !important; max-width: 100%; }
+.cnnlib-times { color: var(--pst-color-text-muted); }
+.cnnlib-stamp { font-size: 0.85rem; border-top: 1px solid var(--pst-color-border); margin-top: 2rem; padding-top: 0.5rem; }
+.math, mjx-container[display="true"] { overflow-x: auto; max-width: 100%; }
+"""
+
+
+def add_stamp(app, doctree, docname):
+    """Say on each executed page when, where and on what it ran; fail where one was not executed."""
+    metadata = app.env.metadata.get(docname, {})
+    if "kernelspec" not in metadata:
+        return
+    run = getattr(app.env, "nb_metadata", {}).get(docname, {}).get("exec_data")
+    if not run or not run.get("succeeded") or not run.get("runtime"):
+        logger.warning("%s has code but was not executed", docname, location=docname)
+        return
+    places = [n for n in doctree.findall(nodes.container) if "cnnlib-stamp" in n["classes"]]
+    if len(places) != 1 or "cnnlib_stamp" not in metadata:
+        logger.warning(
+            "%s must end with one cnnlib.stamp.stamp() cell, found %d", docname, len(places), location=docname
+        )
+        return
+    places[0].children = [nodes.paragraph("", sentence(metadata["cnnlib_stamp"], run["runtime"]))]
+    if docname != app.config.root_doc:
+        _add_times(doctree, run["runtime"])
+
+
+def _add_times(doctree, seconds):
+    """Say under the title how long the chapter takes: counted and measured, never typed."""
+    words = sum(len(paragraph.astext().split()) for paragraph in doctree.findall(nodes.paragraph))
+    minutes = max(1, round(words / WORDS_A_MINUTE))
+    text = f"About {minutes} minutes to read, exercises not counted. All cells together ran in {seconds:.0f} seconds."
+    title = next(doctree.findall(nodes.title))
+    title.parent.insert(title.parent.index(title) + 1, nodes.paragraph("", text, classes=["cnnlib-times"]))
+
+
+def drop_notebook_widgets(app, doctree):
+    """Keep the notebook's widget state off the page, and refuse what would be dead there without a kernel."""
+    scripts = app.env.nb_metadata.get(app.env.docname, {}).get("js_files", {})
+    for key in [key for key in scripts if key.startswith("ipywidgets_")]:
+        del scripts[key]
+    for node in doctree.findall(nodes.container):
+        kinds = [child.get("mime_type") for child in node.children if isinstance(child, nodes.container)]
+        if DEAD_WIDGET_MIME in kinds and PAGE_MIME not in kinds:
+            logger.warning("a plain ipywidget would be dead on this page; use one from cnnlib.widgets", location=node)
+
+
+def setup(app):
+    """Connect everything to Sphinx."""
+    app.add_config_value("cnnlib_digest", "", "env")
+    app.connect("config-inited", configure, priority=900)
+    app.connect("builder-inited", write_assets)
+    app.connect("doctree-read", drop_notebook_widgets)
+    app.connect("doctree-resolved", add_stamp)
+    app.connect("html-page-context", link_notebooks, priority=900)
+    app.connect("html-page-context", add_assets)
+    app.add_css_file("cnnlib/cnnlib.css")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

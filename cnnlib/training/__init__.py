@@ -1,0 +1,26 @@
+"""Training: how much, in which precision, with best weights kept, resumable, and recorded.
+
+``scale`` says what this machine can train in the time of one cell, ``build`` makes a net, ``fit`` trains it
+and returns a ``Run``, whose ``test`` is called once and whose ``record`` can be saved. Importing this loads
+TensorFlow.
+"""
+
+from cnnlib.training.budget import LARGE, SCALES, Scale, build, precision, scale
+from cnnlib.training.checkpoint import CheckpointError
+from cnnlib.training.loop import fit
+from cnnlib.training.record import Run, check_record, load_record, save_record
+
+__all__ = [
+    "LARGE",
+    "SCALES",
+    "CheckpointError",
+    "Run",
+    "Scale",
+    "build",
+    "check_record",
+    "fit",
+    "load_record",
+    "precision",
+    "save_record",
+    "scale",
+]

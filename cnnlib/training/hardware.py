@@ -1,0 +1,76 @@
+"""What this machine offers a training run."""
+
+import dataclasses
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Hardware:
+    """The parts that decide how fast a net trains.
+
+    Attributes:
+        cpu: the processor's name, as the system gives it.
+        cores: logical cores that this process may use.
+        gpu: name of the first GPU that TensorFlow sees, or None.
+        gpu_count: how many GPUs TensorFlow sees.
+        cpu_bfloat16: the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16).
+        compute_capability: (major, minor) of the first NVIDIA GPU, or None.
+
+    """
+
+    cpu: str
+    cores: int
+    gpu: str | None = None
+    gpu_count: int = 0
+    cpu_bfloat16: bool = False
+    compute_capability: tuple | None = None
+
+    def describe(self):
+        """Return what a record keeps: {"cpu": str, "cores": int, "gpu": str or None, "gpu_count": int}."""
+        return {"cpu": self.cpu, "cores": self.cores, "gpu": self.gpu, "gpu_count": self.gpu_count}
+
+
+def detect():
+    """Look at the machine; TensorFlow is asked for its GPUs."""
+    import tensorflow as tf
+
+    name, flags = _cpu()
+    gpus = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    return Hardware(
+        cpu=name,
+        cores=_cores(),
+        gpu=details.get("device_name", "GPU") if gpus else None,
+        gpu_count=len(gpus),
+        cpu_bfloat16=bool(flags & {"amx_bf16", "avx512_bf16"}),
+        compute_capability=details.get("compute_capability"),
+    )
+
+
+def _cores():
+    # A container or `taskset` may give fewer cores than the machine has; macOS has no such call.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu(cpuinfo=Path("/proc/cpuinfo")):
+    """Return (name, set of feature flags); the flags are known on Linux for x86 only."""
+    name, flags = "", set()
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and not name:
+                name = value.strip()
+            if key.strip() == "flags":
+                flags = set(value.split())
+                break
+    elif platform.system() == "Darwin":
+        asked = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
+        )
+        name = asked.stdout.strip()
+    return name or platform.processor() or platform.machine() or "unknown CPU", flags

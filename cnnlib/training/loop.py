@@ -1,0 +1,238 @@
+"""Compile, train, keep the best weights, checkpoint and resume. Keras's own ``fit`` does the training.
+
+The images reach it as one ``tf.data.Dataset`` of whole batches, and every number that matters (recipe, order,
+best weights) is settled before or after Keras's loop, so a distribution strategy needs no other loop either.
+"""
+
+import inspect
+import operator
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from cnnlib.training import recipe
+from cnnlib.training.record import metric_names
+from cnnlib.training.state import State
+
+CHECKPOINT = "checkpoint.npz"
+_VALIDATION_BATCH = 256  # no gradients are kept, so more images fit than in training
+
+
+def fit(
+    model,
+    dataset,
+    *,
+    epochs,
+    batch_size,
+    images=None,
+    seed=0,
+    learning_rate=None,
+    run_dir=None,
+    callbacks=(),
+    progress=True,
+):
+    """Train a net on ``dataset.train``, watch ``dataset.validation``, leave ``dataset.test`` alone.
+
+    A net that was not compiled is compiled with Adam, cross-entropy and accuracy; whether it ends in logits
+    or in probabilities is seen from its output. At the end the net holds the weights of the epoch with the
+    best validation accuracy, not those of the last.
+
+    With ``run_dir`` a checkpoint is written after each epoch. The same call then goes on where a run was
+    broken off (even by ``kill -9``; at most the epoch under way is lost) and ends with the history of an
+    undisturbed run. A larger ``epochs`` prolongs a run. A finished run is only read.
+
+    Args:
+        model: a Keras model. ``training.build`` makes one with seeded weights.
+        dataset: has ``name``, ``train`` and ``validation``; each split has ``x`` (N, height, width, channels)
+            and ``y`` (N, 1) or (N,), integer class numbers.
+        epochs: how many times the images are seen, 1 or more.
+        batch_size: images a step, 1 or more.
+        images: at most this many training images, drawn by ``seed``; None takes all.
+        seed: of the draw and of the order, which depends on the seed and the number of the epoch alone. It
+            does not touch the net: its weights and dropout masks follow ``keras.utils.set_random_seed``,
+            called before it is made (``training.build`` does).
+        learning_rate: of the Adam that this function compiles with; None is Keras's 0.001.
+        run_dir: folder of the checkpoint; None keeps none.
+        callbacks: more Keras callbacks; what they keep inside themselves is not in the checkpoint.
+        progress: show a bar and print a line an epoch.
+
+    Returns:
+        Run.
+
+    Raises:
+        ValueError, TypeError: a bad argument; a ``run_dir`` that holds a run with another recipe.
+        CheckpointError: a checkpoint that cannot be read or written.
+        KeyboardInterrupt: with a message that says what is kept.
+
+    Warns:
+        UserWarning: the net's ``call`` takes no ``training`` argument, though it holds batch normalisation or
+            dropout: Keras 3 then leaves them switched off while it trains.
+
+    """
+    epochs = _positive("epochs", epochs)
+    batch_size = _positive("batch_size", batch_size)
+    seed = _positive("seed", seed, least=0)
+    _warn_if_training_is_ignored(model)
+    if len(dataset.validation.x) == 0:
+        raise ValueError("dataset.validation must hold images: the best epoch is chosen by them")
+    x, y = _subset(dataset.train, None if images is None else _positive("images", images), seed)
+    _compile(model, x, y, learning_rate)
+    described = recipe.describe(model, dataset, x, y, batch_size, seed)
+    state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
+    done = len(state.history["loss"])
+    if progress and done:
+        print(f"{done} of {epochs} epochs come from the checkpoint in {str(run_dir)!r}")
+    if done < epochs:
+        bar = _bar(progress, done, epochs, len(x), batch_size)
+        try:
+            model.fit(
+                _batches(x, y, batch_size, seed, range(done, epochs)),
+                shuffle=False,  # the order is made above, the same one whenever this epoch is trained
+                initial_epoch=done,
+                epochs=epochs,
+                steps_per_epoch=-(-len(x) // batch_size),
+                validation_data=tuple(dataset.validation),
+                validation_batch_size=_VALIDATION_BATCH,
+                verbose=0,
+                callbacks=[*callbacks, _Watch(state, bar, epochs, progress)],
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(state.farewell(epochs)) from None
+        finally:
+            bar.close()
+    return state.finish(progress)
+
+
+def _positive(name, value, least=1):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be {least} or more, got {value!r}")
+    return number
+
+
+_ACT_IN_TRAINING = (
+    keras.layers.BatchNormalization,
+    keras.layers.Dropout,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+)
+
+
+def _warn_if_training_is_ignored(model):
+    # Keras 3 calls the net with training=True only if its `call` names that argument; the layers inside then
+    # take it over. It does so for the outermost call alone, and that is what is looked at here.
+    if "training" in inspect.signature(model.call).parameters:
+        return
+    idle = sorted({type(layer).__name__ for layer in recipe.inner_layers(model) if isinstance(layer, _ACT_IN_TRAINING)})
+    if idle:
+        warnings.warn(
+            f"{type(model).__name__}.call takes no `training` argument, so Keras 3 trains with "
+            f"{' and '.join(idle)} switched off (moving_mean will stay 0). "
+            "Write `def call(self, x, training=None)`.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _subset(split, images, seed):
+    """Return the training images and labels, in the split's order unless only some are wanted."""
+    x, y = np.asarray(split.x), np.asarray(split.y)
+    if images is None or images >= len(x):
+        return x, y
+    chosen = np.random.default_rng([seed, 0]).permutation(len(x))[:images]
+    return x[chosen], y[chosen]
+
+
+def _compile(model, x, y, learning_rate):
+    # A few images go through the net: that builds a net which was written without an Input, and shows what it
+    # puts out. A row of logits that happens to look like probabilities is possible, eight of them are not.
+    sample = keras.ops.convert_to_numpy(model(x[:8])).astype("float32")
+    if model.compiled:
+        if learning_rate is not None:
+            raise ValueError(
+                f"learning_rate must be None for a net that is compiled already, got {learning_rate!r}; "
+                "set model.optimizer.learning_rate instead"
+            )
+        metric_names(model.evaluate(x[:8], y[:8], verbose=0, return_dict=True))  # raises without an accuracy
+    else:
+        probabilities = bool((sample >= 0).all() and np.allclose(sample.sum(axis=-1), 1, atol=1e-2))
+        model.compile(
+            keras.optimizers.Adam(1e-3 if learning_rate is None else learning_rate),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities),
+            metrics=["accuracy"],
+            # On a GPU Keras would choose XLA, which may compile for as long as a training cell should take,
+            # and once more for the last, smaller batch. On a CPU it is slower than without.
+            jit_compile=False,
+        )
+    model.optimizer.build(model.trainable_variables)
+
+
+def _batches(x, y, batch_size, seed, epochs):
+    """Return the batches of all ``epochs``, one epoch after another, each in an order of its own."""
+    orders = np.stack([np.random.default_rng([seed, epoch + 1]).permutation(len(x)) for epoch in epochs])
+    with tf.device("CPU"):  # the images stay in main memory; batches travel
+        x, y = tf.constant(x), tf.constant(y)
+        return (
+            tf.data.Dataset.from_tensor_slices(orders.astype("int32"))
+            .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+            .map(lambda batch: (tf.gather(x, batch), tf.gather(y, batch)), num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+
+def _bar(progress, done, epochs, images, batch_size):
+    steps = -(-images // batch_size)
+    # A log file gets the line an epoch only; a terminal and a notebook get the bar, which wipes itself out.
+    live = sys.stdout.isatty() or _in_notebook()
+    return tqdm(
+        initial=done * steps,
+        total=epochs * steps,
+        unit="batch",
+        file=sys.stdout,
+        leave=False,
+        mininterval=0.5,
+        disable=not (progress and live),
+    )
+
+
+def _in_notebook():
+    ipython = sys.modules.get("IPython")  # loaded, if this is a notebook
+    return hasattr(ipython and ipython.get_ipython(), "kernel")
+
+
+class _Watch(keras.callbacks.Callback):
+    """Keras's view of a run: times it, moves the bar, and hands each epoch's numbers to the state."""
+
+    def __init__(self, state, bar, epochs, progress):
+        super().__init__()
+        self.state, self.bar, self.epochs, self.progress = state, bar, epochs, progress
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = metric_names(logs)
+        metrics = {name: logs[key] for name, key in names.items()}
+        metrics |= {f"val_{name}": logs[f"val_{key}"] for name, key in names.items()}
+        metrics["seconds"] = round(time.perf_counter() - self.start, 3)
+        self.state.end_epoch(metrics, self.epochs)
+        if self.progress:
+            self.bar.write(
+                "epoch {}/{}: loss {loss:.3f}, accuracy {accuracy:.3f}; validation loss {val_loss:.3f}, "
+                "accuracy {val_accuracy:.3f}; {seconds:.1f} s".format(epoch + 1, self.epochs, **metrics),
+                file=sys.stdout,
+            )

@@ -1,0 +1,12 @@
+"""The course's live calculators: one .js and one .py each, on shared code.
+
+In a notebook they are ordinary ipywidgets whose settings are traits; in a built page the same
+JavaScript runs with no kernel and no network.
+"""
+
+from cnnlib.widgets.conv_explorer import ConvExplorer
+from cnnlib.widgets.size_calculator import SizeCalculator
+
+WIDGETS = (SizeCalculator, ConvExplorer)
+
+__all__ = ["WIDGETS", "ConvExplorer", "SizeCalculator"]

@@ -1,0 +1,78 @@
+"""What every widget is: an anywidget in a notebook, and a description that page.py turns into a live page element."""
+
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import anywidget
+
+HERE = Path(__file__).parent
+PAGE_MIME = "application/vnd.cnnlib.widget+json"
+SHARED = ("strings.js", "geometry.js", "ui.js")
+
+
+@cache
+def source(name: str) -> str:
+    """The text of one of this folder's files."""
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def notebook_module(script: str) -> str:
+    """One ES module: the shared files, then the widget's own. What anywidget loads."""
+    return "\n".join(source(name) for name in (*SHARED, script))
+
+
+def stylesheet() -> str:
+    """The CSS that all widgets share."""
+    return source("widgets.css")
+
+
+class CourseWidget(anywidget.AnyWidget):
+    """Base of every widget: settings are synced traits, drawn by one JavaScript file.
+
+    Subclasses set `name` (what the page calls the widget), `script` (its file) and their traits,
+    and give `fallback` (what paper, and a page without JavaScript, shows).
+    """
+
+    name: ClassVar[str]
+    script: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs):
+        """Give the subclass the module and the style that anywidget loads."""
+        if "script" in vars(cls):  # not the subclass that add_traits makes of each instance
+            cls._esm = notebook_module(cls.script)
+            cls._css = stylesheet()
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **settings):
+        unknown = sorted(set(settings) - set(self.trait_names()))
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} has no setting {unknown[0]!r}; valid: {', '.join(self.setting_names())}"
+            )
+        super().__init__(**settings)
+
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """The traits that a reader can set, in the order in which they were written."""
+        core = set(anywidget.AnyWidget.class_trait_names(sync=True))
+        names = [n for n in cls.class_trait_names(sync=True) if n not in core and not n.startswith("_")]
+        written = [key for klass in reversed(cls.__mro__) for key in vars(klass)]
+        return sorted(names, key=written.index)
+
+    def settings(self) -> dict:
+        """The settings' values now, by name."""
+        return {name: getattr(self, name) for name in self.setting_names()}
+
+    def fallback(self) -> str:
+        """HTML for paper and for pages without JavaScript."""
+        raise NotImplementedError(f"{type(self).__name__} must say what paper shows")
+
+    def __repr__(self) -> str:
+        """Stable from run to run: the settings, never a model id."""
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings().items())})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        page = {"widget": self.name, "state": self.settings(), "fallback": self.fallback()}
+        return {**data, PAGE_MIME: page}, metadata

@@ -1,0 +1,90 @@
+"""Shared fixtures: one browser for all tests, and pages opened from file:// with the network cut."""
+
+import os
+import shutil
+
+import pytest
+
+# Nothing here needs a GPU, and TensorFlow's start-up chatter hides real messages.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
+
+
+def require(tool, what):
+    """Skip on a laptop where `what` is missing; fail under CI, where a skip would hide a hole."""
+    if not tool:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{what} is not installed")
+    return tool
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium: the system's own, because Playwright's would be a download."""
+    from playwright.sync_api import sync_playwright
+
+    executable = require(CHROMIUM, "Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """`open_page(path, width=1280, dark=False, touch=False)`: a page that fails the test on any console error or request."""
+    contexts, complaints = [], []
+
+    def open_page(path, width=1280, dark=False, touch=False, reduced_motion=False, fragment=""):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce" if reduced_motion else "no-preference",
+            has_touch=touch,
+        )
+        contexts.append(context)
+
+        def route(route):
+            if route.request.url.startswith(("file:", "data:", "blob:")):
+                route.continue_()
+            else:
+                complaints.append(f"request left the page: {route.request.url}")
+                route.abort()
+
+        context.route("**/*", route)
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda e: complaints.append(f"error: {e}"))
+        page.goto(f"file://{path}{fragment}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+@pytest.fixture
+def open_widget(open_page, tmp_path):
+    """`open_widget(widget, ...)`: a page that holds just this widget, as a built page would."""
+    from cnnlib.widgets.base import PAGE_MIME, stylesheet
+    from cnnlib.widgets.page import page_html, page_script
+
+    def open_widget(widget, dark=False, **options):
+        bundle = widget._repr_mimebundle_()[0][PAGE_MIME]
+        path = tmp_path / f"{widget.name}.html"
+        path.write_text(
+            f'<!doctype html><html lang="en" data-theme="{"dark" if dark else "light"}"><head><meta charset="utf-8">'
+            f'<meta name="viewport" content="width=device-width"><title>{widget.name}</title><style>{stylesheet()}</style></head>'
+            f'<body style="background:{"#14181e" if dark else "#ffffff"}"><main><h1>{widget.name}</h1>{page_html(**bundle)}</main>'
+            f"<script>{page_script([type(widget)])}</script></body></html>",
+            encoding="utf-8",
+        )
+        return open_page(path, dark=dark, **options)
+
+    return open_widget

@@ -1,0 +1,122 @@
+"""The build is red when a chapter is broken, and a page that was not executed does not pass."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+PAGE = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A page
+
+```{code-cell} ipython3
+%s
+```
+
+```{code-cell} ipython3
+from cnnlib.stamp import stamp
+
+stamp()
+```
+"""
+
+
+def build(folder, code, url="", page=PAGE):
+    """Build a book of one page with the course's own configuration; return (succeeded, log)."""
+    (folder / "book").mkdir(exist_ok=True)
+    (folder / "book" / "page.md").write_text(page % code if "%s" in page else page)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/page\n")
+    config = (ROOT / "_config.yml").read_text()
+    (folder / "_config.yml").write_text(re.sub(r"^  url: .*$", f'  url: "{url}"', config, flags=re.MULTILINE))
+    shutil.copy(ROOT / "book" / "references.bib", folder / "book")
+    done = subprocess.run(
+        [BIN / "jupyter-book", "build", folder, "-W", "--keep-going"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+    )
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def html(folder):
+    return (folder / "_build" / "html" / "book" / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_good_page_builds_and_says_when_it_ran(tmp_path):
+    fine, log = build(tmp_path, "assert 1 + 1 == 2")
+    assert fine, log
+    assert re.search(
+        r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ seconds", html(tmp_path)
+    )
+
+
+def test_a_failing_cell_makes_the_build_red(tmp_path):
+    fine, log = build(tmp_path, "assert 1 + 1 == 3")
+    assert not fine and "AssertionError" in log
+
+
+def test_a_failing_cell_makes_the_notebook_test_red(tmp_path):
+    (tmp_path / "page.md").write_text(PAGE % "assert 1 + 1 == 3")
+    subprocess.run(
+        [sys.executable, "-m", "jupytext", "--to", "ipynb", "page.md"], cwd=tmp_path, check=True, capture_output=True
+    )
+    flags = re.search(r"^NBVAL := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    done = subprocess.run([BIN / "pytest", *flags, "page.ipynb"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "1 failed" in done.stdout, done.stdout
+
+
+def test_a_page_without_a_stamp_is_refused(tmp_path):
+    fine, log = build(tmp_path, "1", page=PAGE.replace("stamp()\n", "1\n") % "1")
+    assert not fine and "stamp" in log
+
+
+def test_a_page_that_was_not_executed_is_refused(tmp_path):
+    page = PAGE.replace("kernelspec:", "mystnb:\n  execution_mode: 'off'\nkernelspec:")
+    fine, log = build(tmp_path, "1", page=page % "1")
+    assert not fine and "not executed" in log
+
+
+def test_a_plain_ipywidget_is_refused(tmp_path):
+    fine, log = build(tmp_path, "import ipywidgets\n\nipywidgets.IntSlider()")
+    assert not fine and "dead on this page" in log
+
+
+def test_a_broken_link_makes_the_build_red(tmp_path):
+    fine, log = build(tmp_path, "1", page=(PAGE % "1").replace("# A page", "# A page\n\n[gone](99-gone.md)"))
+    assert not fine and "99-gone" in log
+
+
+def test_new_code_is_executed_again(tmp_path):
+    fine, log = build(tmp_path, "print('one')")
+    assert fine, log
+    fine, log = build(tmp_path, "print('two')")
+    assert fine and "two" in html(tmp_path) and ">one" not in html(tmp_path)
+
+
+def test_without_an_address_there_is_no_colab_button(tmp_path):
+    fine, log = build(tmp_path, "1")
+    assert fine, log
+    assert "colab" not in html(tmp_path).lower()
+
+
+def test_with_an_address_the_colab_button_opens_the_notebook(tmp_path):
+    fine, log = build(tmp_path, "1", url="https://github.com/owner/name")
+    assert fine, log
+    links = set(re.findall(r'href="(https://[^"]*(?:colab|github)[^"]*)"', html(tmp_path)))
+    assert "https://colab.research.google.com/github/owner/name/blob/main/notebooks/page.ipynb" in links
+    own = [link.split("/blob/main/")[1] for link in links if "/blob/main/" in link]
+    assert own == ["notebooks/page.ipynb"], links

@@ -1,0 +1,113 @@
+"""A calculator in a real JupyterLab: the reader's hand reaches Python, and Python reaches the page."""
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import nbformat
+import pytest
+from conftest import require
+
+CELLS = [
+    "from cnnlib.widgets.size_calculator import SizeCalculator\nw = SizeCalculator()\nw",
+    'print("read", w.kernel_size, w.output_size)',
+    'w.padding = "same"\nprint("set")',
+]
+# No question about news; and cells that are out of sight stay in the page.
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a JupyterLab that serves one notebook; settings and runtime files stay in tmp_path."""
+    require(importlib.util.find_spec("jupyterlab"), "JupyterLab")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in CELLS],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    nbformat.write(notebook, tmp_path / "calculator.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / f".{kind.lower()}") for kind in ("CONFIG", "RUNTIME", "DATA")}
+    folders |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / ".settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / ".workspaces")}
+    for name, settings in SETTINGS.items():
+        path = tmp_path / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+    options = f"--no-browser --allow-root --port={port} --ServerApp.port_retries=0 --IdentityProvider.token=".split()
+    log = open(tmp_path / "lab.log", "wb")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={tmp_path}"],
+        env={**os.environ, **folders},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/api/status", timeout=5).close()
+                break
+            except (urllib.error.URLError, OSError):
+                assert server.poll() is None, (tmp_path / "lab.log").read_text()
+                time.sleep(0.25)
+        else:
+            pytest.fail(f"JupyterLab did not start:\n{(tmp_path / 'lab.log').read_text()}")
+        yield address
+    finally:
+        # The kernel is the server's child: a polite end lets the server end it too.
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        log.close()
+
+
+def test_values_travel_both_ways(lab, browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    try:
+        page = context.new_page()
+        page.set_default_timeout(40_000)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{lab}/lab/tree/calculator.ipynb?reset")
+        page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+        widget = page.locator("[data-cnnlib-widget='size-calculator']")
+        cells = page.locator(".jp-Notebook .jp-CodeCell")
+        cells.nth(1).get_by_text("read 3 26").wait_for()
+        cells.nth(2).get_by_text("set", exact=True).wait_for()
+        head = widget.locator(".cnnlib-size-head")
+        # Python reached the page: the last cell chose "same", so the size stays.
+        page.wait_for_function("document.querySelector('.cnnlib-size-head')?.textContent.includes('→ 28')")
+        assert widget.get_by_label("same", exact=True).is_checked()
+
+        # The page reaches Python, by the arrow keys that JupyterLab would like to have for itself.
+        widget.get_by_label("valid", exact=True).check()
+        kernel = widget.get_by_label("Kernel size k")
+        kernel.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        assert kernel.input_value() == "5"
+        assert "→ 24\xa0×\xa024" in head.text_content()
+
+        cells.nth(1).locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        cells.nth(1).get_by_text("read 5 24").wait_for()
+        assert not errors
+    finally:
+        context.close()

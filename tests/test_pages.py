@@ -1,0 +1,172 @@
+"""Every page of the built book, opened from disk in a real browser with the network cut. `make test` builds it first."""
+
+import json
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HTML = ROOT / "_build" / "html"
+PAGES = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.md"))
+SEEN = [(390, False), (390, True), (1280, False), (1280, True)]
+
+
+def built(page):
+    """Where a page lies; without a built book there is nothing to test, which CI must not pass over."""
+    path = HTML / f"{page}.html"
+    if not path.exists():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no built book: run `make book`")
+    return path
+
+
+@pytest.fixture
+def open_built(open_page):
+    """`open_built(page, width, dark)`: a settled page, its theme forced."""
+
+    def open_built(page, width=1280, dark=False, **options):
+        tab = open_page(built(page), width=width, dark=dark, **options)
+        theme = "dark" if dark else "light"
+        tab.evaluate(
+            "theme => { document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme; }",
+            theme,
+        )
+        tab.wait_for_function("!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')")
+        tab.evaluate("document.fonts.ready")
+        return tab
+
+    return open_built
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_scrolls_sideways_on_a_phone(page, open_built):
+    tab = open_built(page, 390)
+    wide = tab.evaluate(
+        """() => {
+          const room = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= room) return [];
+          return [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > room + 1)
+            .map(e => e.tagName + '.' + e.className).slice(0, 5);
+        }"""
+    )
+    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, wide
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("width, dark", SEEN)
+def test_axe_finds_nothing_serious(page, width, dark, open_built):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(open_built(page, width, dark), options={"preload": False}).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not serious, json.dumps(
+        [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in serious], indent=1
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_picture_has_words(page, open_built):
+    tab = open_built(page)
+    silent = tab.evaluate(
+        "[...document.images].filter(i => !i.alt.trim() && !i.closest('[aria-hidden=true]')).map(i => i.outerHTML.slice(0, 200))"
+    )
+    assert not silent, silent
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_figure_shows_the_version_that_fits_the_theme(page, open_built):
+    for dark in (False, True):
+        tab = open_built(page, dark=dark)
+        shown = tab.evaluate(
+            "[...document.querySelectorAll('figure.cnnlib-figure')].map(f => [...f.querySelectorAll('img')].filter(i => i.offsetParent).map(i => i.className))"
+        )
+        theme = "only-dark" if dark else "only-light"
+        assert all(len(images) == 1 and theme in images[0] for images in shown), shown
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_formulas_are_drawn_without_a_network(page, open_built):
+    tab = open_built(page)
+    if tab.locator("span.math, div.math").count():
+        tab.wait_for_function("document.querySelectorAll('mjx-container').length > 0", timeout=15000)
+        left = tab.evaluate(
+            r"[...document.querySelectorAll('main p, main li')].filter(e => /\\\(|\\\[/.test(e.innerText)).length"
+        )
+        assert left == 0
+        assert tab.locator("mjx-merror").count() == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_calculator_moves_by_mouse_and_by_keyboard(page, open_built):
+    tab = open_built(page)
+    for widget in tab.locator("[data-cnnlib-widget]").all():
+        slider = widget.locator("input[type=range]").first
+        slider.scroll_into_view_if_needed()
+        slider.focus()
+        for move in (
+            lambda: tab.keyboard.press("ArrowRight"),
+            lambda: tab.keyboard.press("Home"),
+            lambda: tab.keyboard.press("End"),
+        ):
+            before, value = widget.inner_text(), slider.input_value()
+            move()
+            if slider.input_value() != value:
+                tab.wait_for_function(
+                    "([el, text]) => el.innerText !== text", arg=[widget.element_handle(), before], timeout=2000
+                )
+        box = slider.bounding_box()
+        before, value = widget.inner_text(), slider.input_value()
+        tab.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
+        assert slider.input_value() != value
+        tab.wait_for_function(
+            "([el, text]) => el.innerText !== text", arg=[widget.element_handle(), before], timeout=2000
+        )
+
+
+def test_the_course_has_calculators_and_its_first_screen_shows_one(open_built):
+    tab = open_built("book/index", 390)
+    top = tab.locator("[data-cnnlib-widget]").first.bounding_box()["y"]
+    assert top < 900, "a newcomer meets a live calculator on the first screen"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_and_widget_code_stand_only_where_they_are_used(page):
+    text = built(page).read_text(encoding="utf-8")
+    assert ("cnnlib/widgets.js" in text) == ("data-cnnlib-widget" in text)
+    for heavy in ("require.js", "html-manager", "vnd.jupyter.widget-state", "embed-amd", "unpkg.com", "cdn.jsdelivr"):
+        assert heavy not in text, heavy
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_ran_says_when_and_on_what(page):
+    text = built(page).read_text(encoding="utf-8")
+    source = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+    if "kernelspec" in source:
+        assert re.search(r"This page was run on \d{4}-\d\d-\d\d .*?It took \d+ seconds", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_files_and_anchors_resolve(page):
+    path = built(page)
+    text = path.read_text(encoding="utf-8")
+    gone = []
+    for link in re.findall(r'(?:href|src)="([^"]+)"', text):
+        parts = urlsplit(link)
+        if parts.scheme or link.startswith("//"):
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        if not target.exists() or (
+            parts.fragment
+            and target.suffix == ".html"
+            and f'id="{parts.fragment}"' not in target.read_text(encoding="utf-8")
+        ):
+            gone.append(link)
+    assert not gone, gone
+
+
+def test_no_page_keeps_a_directive_that_was_not_understood():
+    for page in PAGES:
+        text = re.sub(r"<(pre|code|script)\b.*?</\1>", "", built(page).read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not re.search(r"\{(cite|ref|term|glue|note|admonition)[^}]*\}", text), page

@@ -1,0 +1,704 @@
+"""Training: resumed runs against undisturbed ones, best weights, budgets, precision, records."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import record as record_tool
+from cnnlib import models, training
+from cnnlib.data import Dataset, Split
+from cnnlib.training import budget, checkpoint, loop, record
+from cnnlib.training.hardware import Hardware, _cpu, detect
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def toy_data(n=96, classes=3, name="toy"):
+    """Small noisy pictures whose class is the colour channel that is a little brighter."""
+    rng = np.random.default_rng(5)
+
+    def split(count):
+        y = rng.integers(0, classes, (count, 1), dtype=np.uint8)
+        x = rng.integers(0, 200, (count, 8, 8, 3))
+        x[np.arange(count), :, :, y[:, 0]] += 25
+        return Split(x.astype(np.uint8), y)
+
+    return Dataset(name, tuple("abcdefghij"[:classes]), split(n), split(48), split(48))
+
+
+def toy_net(seed=0, activation="relu", units=3):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation=activation),
+            keras.layers.BatchNormalization(momentum=0.5),  # few steps: the default would lag behind
+            keras.layers.Dropout(0.3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units),
+        ],
+        name="toy",
+    )
+
+
+def quick(model=None, data=None, **changes):
+    arguments = {"epochs": 2, "batch_size": 20, "progress": False} | changes
+    return training.fit(model or toy_net(), data or toy_data(), **arguments)
+
+
+def metrics_of(run):
+    return {name: values for name, values in run.history.items() if name != "seconds"}
+
+
+class At(keras.callbacks.Callback):
+    """Call `action` in the given epoch (from 0), at the given batch."""
+
+    def __init__(self, epoch, batch, action):
+        super().__init__()
+        self.wanted, self.action, self.epoch = (epoch, batch), action, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.wanted:
+            self.action()
+
+
+# --- killed and resumed ---------------------------------------------------------------------------------
+
+CHILD = """
+import json, os, signal, sys
+import tensorflow as tf
+tf.config.experimental.enable_op_determinism()
+from test_training import At, metrics_of, quick, toy_net
+
+how, run_dir, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+replace = os.replace
+callbacks = {
+    "mid-epoch": [At(1, 2, kill)],  # in epoch 2 of 5
+    # in epoch 3: the new checkpoint is written, but has not replaced the old one
+    "mid-write": [At(2, 4, lambda: setattr(os, "replace", kill))],
+    # after epoch 4 was checkpointed, before epoch 5 begins
+    "between": [At(3, 4, lambda: setattr(os, "replace", lambda a, b: (replace(a, b), kill())))],
+    "to the end": [],
+}[how]
+
+def numbers(run):
+    return {
+        "metrics": metrics_of(run), "best_epoch": run.best_epoch, "resumed": run.resumed,
+        "weights": [w.tolist() for w in run.model.get_weights()],
+    }
+
+run = quick(toy_net(seed), epochs=5, run_dir=run_dir, callbacks=callbacks)
+assert not callbacks, "this child should have been killed"
+print(json.dumps([numbers(run), numbers(quick(toy_net(0), epochs=5))]))  # resumed, undisturbed
+"""
+
+
+def child(how, run_dir, seed):
+    return subprocess.run(
+        [sys.executable, "-c", CHILD, how, str(run_dir), str(seed)],
+        capture_output=True,
+        text=True,
+        timeout=300,  # a slow machine needs its time to load TensorFlow
+        env={
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")]),
+        },
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no kill -9")
+def test_a_run_killed_three_times_ends_like_an_undisturbed_one(tmp_path):
+    epochs_kept = []
+    for how, seed in (("mid-epoch", 0), ("mid-write", 7), ("between", 8)):  # where a resumed net starts must not show
+        done = child(how, tmp_path, seed)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        state, _ = checkpoint.load(tmp_path / "checkpoint.npz")
+        epochs_kept.append(len(state["history"]["loss"]))
+    assert epochs_kept == [1, 2, 4]
+    done = child("to the end", tmp_path, seed=9)
+    assert done.returncode == 0, done.stderr
+    resumed, undisturbed = json.loads(done.stdout.splitlines()[-1])
+    assert resumed["resumed"] and not undisturbed["resumed"]
+    assert resumed["best_epoch"] == undisturbed["best_epoch"]
+    for name, values in undisturbed["metrics"].items():
+        assert len(values) == 5
+        np.testing.assert_allclose(resumed["metrics"][name], values, rtol=0, atol=1e-4, err_msg=name)
+    for a, b in zip(resumed["weights"], undisturbed["weights"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+@pytest.fixture(scope="module")
+def after_one_epoch(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    quick(epochs=1, run_dir=folder)
+    return (folder / "checkpoint.npz").read_bytes()
+
+
+@pytest.fixture
+def started(after_one_epoch, tmp_path):
+    """A run_dir that holds one epoch of `quick()`."""
+    (tmp_path / "checkpoint.npz").write_bytes(after_one_epoch)
+    return tmp_path
+
+
+def test_a_longer_run_goes_on_from_a_finished_one(tmp_path):
+    first = quick(epochs=1, run_dir=tmp_path)
+    longer = quick(epochs=3, run_dir=tmp_path)
+    assert not longer.resumed  # nothing was broken off
+    assert metrics_of(longer)["loss"][:1] == metrics_of(first)["loss"]
+    np.testing.assert_allclose(longer.history["loss"], quick(epochs=3).history["loss"], atol=1e-4)
+    again = quick(toy_net(seed=3), epochs=3, run_dir=tmp_path)  # finished: read, not trained
+    assert again.history == longer.history
+    for a, b in zip(again.model.get_weights(), longer.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="epochs must be 3 or more"):
+        quick(epochs=2, run_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch_size": 32}, "batch_size is 20 there and 32 here"),
+        ({"seed": 1}, "seed is 0 there and 1 here"),
+        ({"images": 64}, "images is 96 there and 64 here"),
+        ({"learning_rate": 0.01}, "'learning_rate': 0.001.* there and .*'learning_rate': 0.01"),
+        ({"data": toy_data(name="other")}, "dataset is 'toy' there and 'other' here"),
+        ({"data": toy_data(n=97)}, "data_crc32 is"),
+    ],
+)
+def test_another_recipe_is_not_resumed(started, changes, words):
+    before = (started / "checkpoint.npz").read_bytes()
+    with pytest.raises(ValueError, match=words) as caught:
+        quick(run_dir=started, **changes)
+    assert str(started) in str(caught.value)
+    assert (started / "checkpoint.npz").read_bytes() == before
+
+
+def test_another_net_is_not_resumed(started):
+    for net in (toy_net(activation="tanh"), toy_net(units=4)):  # the first has weights of the same shapes
+        weights = net.get_weights()
+        with pytest.raises(ValueError, match="layers is"):
+            quick(net, run_dir=started)
+        for a, b in zip(net.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_damaged_checkpoint_is_refused_and_changes_nothing(started):
+    path = started / "checkpoint.npz"
+    good = path.read_bytes()
+    middle = len(good) // 2
+    flipped = good[:middle] + bytes([good[middle] ^ 255]) + good[middle + 1 :]
+    for bad in (b"", good[:3], good[:middle], good[:-1], flipped, b"not a checkpoint"):
+        path.write_bytes(bad)
+        net = toy_net(seed=2)
+        weights = net.get_weights()
+        with pytest.raises(training.CheckpointError, match="cannot be read .* Delete it to train from the start"):
+            quick(net, run_dir=started)
+        for a, b in zip(net.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    path.write_bytes(good)
+    assert quick(epochs=1, run_dir=started).history["loss"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    fill = At(1, 0, lambda: (tmp_path / "checkpoint.npz.partial").symlink_to("/dev/full"))
+    with pytest.raises(training.CheckpointError, match="No space left.*before it is intact"):
+        quick(epochs=3, run_dir=tmp_path, callbacks=[fill])
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]
+    run = quick(epochs=3, run_dir=tmp_path)
+    assert run.resumed and len(run.history["loss"]) == 3
+
+
+def test_stopped_by_hand(tmp_path):
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"epoch 2 of 3; the 1 before it are kept in .*: call fit again"):
+        quick(epochs=3, run_dir=tmp_path, callbacks=[At(1, 1, stop)])
+    with pytest.raises(KeyboardInterrupt, match="epoch 1 of 3; no epoch is kept"):
+        quick(epochs=3, callbacks=[At(0, 1, stop)])
+    np.testing.assert_allclose(
+        quick(epochs=3, run_dir=tmp_path).history["val_loss"], quick(epochs=3).history["val_loss"], atol=1e-4
+    )
+
+
+# --- fit ------------------------------------------------------------------------------------------------
+
+
+def test_the_best_epoch_s_weights_come_back(tmp_path):
+    data = toy_data()
+
+    net = toy_net()
+
+    def turn_round():  # the last epoch ends with every answer turned round
+        net.layers[-1].kernel.assign(-net.layers[-1].kernel)
+
+    run = quick(net, data, epochs=5, learning_rate=0.01, callbacks=[At(4, 4, turn_round)], run_dir=tmp_path)
+    accuracies = run.history["val_accuracy"]
+    assert accuracies[4] < max(accuracies) - 0.3  # else this would show nothing
+    assert run.best_epoch == 1 + int(np.argmax(accuracies))
+    _, accuracy = run.model.evaluate(*data.validation, verbose=0)
+    assert accuracy == pytest.approx(max(accuracies))
+
+
+def test_each_epoch_sees_every_image_once_in_an_order_of_its_own():
+
+    x, y = np.arange(10)[:, None], np.arange(10)
+
+    def orders(seed, epochs):
+        batches = [b.numpy().tolist() for _, b in loop._batches(x, y, 4, seed, epochs)]
+        assert [len(b) for b in batches] == [4, 4, 2] * len(epochs)
+        flat = sum(batches, [])
+        return [flat[i : i + 10] for i in range(0, len(flat), 10)]
+
+    all_five = orders(0, range(5))
+    assert all(sorted(order) == list(range(10)) for order in all_five)
+    assert len({tuple(order) for order in all_five}) == 5
+    assert orders(0, range(3, 5)) == all_five[3:]  # what a resumed run sees
+    assert orders(1, range(5)) != all_five
+
+
+def test_a_subset_is_drawn_by_the_seed():
+
+    split = toy_data().train
+    x, y = loop._subset(split, 30, seed=4)
+    assert x.shape == (30, 8, 8, 3) and y.shape == (30, 1)
+    again, _ = loop._subset(split, 30, seed=4)
+    other, _ = loop._subset(split, 30, seed=5)
+    np.testing.assert_array_equal(x, again)
+    assert (x != other).any()
+    assert len(loop._subset(split, 1000, seed=0)[0]) == 96
+    assert quick(epochs=1, images=30).recipe["images"] == 30
+
+
+def test_one_function_is_traced_for_all_epochs():
+    traced = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, x):
+            traced.append(x.shape)  # runs when Python runs: at each trace, not at each step
+            return x
+
+    keras.utils.set_random_seed(0)
+    net = keras.Sequential([keras.Input((8, 8, 3)), Counting(), keras.layers.Flatten(), keras.layers.Dense(3)])
+
+    def traces(epochs):
+        del traced[:]
+        net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        quick(net, epochs=epochs)
+        return len(traced)
+
+    assert traces(6) == traces(2)
+
+
+def test_logits_or_probabilities_are_told_apart():
+    logits, probabilities = toy_net(), toy_net()
+    probabilities = keras.Sequential([*probabilities.layers, keras.layers.Softmax()])
+    runs = [quick(net, epochs=1) for net in (logits, probabilities)]
+    assert [run.recipe["loss"]["from_logits"] for run in runs] == [True, False]
+    np.testing.assert_allclose(runs[0].history["loss"], runs[1].history["loss"], rtol=1e-3)
+
+
+def test_a_compiled_net_keeps_its_optimizer_and_its_metric():
+    net = keras.Sequential([*toy_net().layers, keras.layers.Softmax()])
+    net.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", metrics=["sparse_categorical_accuracy"])
+    run = quick(net, epochs=1)
+    assert run.recipe["optimizer"]["name"] == "SGD" and run.recipe["optimizer"]["learning_rate"] == 0.05
+    assert 0 <= run.history["val_accuracy"][0] <= 1
+    with pytest.raises(ValueError, match="learning_rate must be None for a net that is compiled already, got 0.1"):
+        quick(net, learning_rate=0.1)
+    blind = toy_net()
+    blind.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match=r'compile the net with metrics=\["accuracy"\]'):
+        quick(blind)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be 1 or more, got 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
+        ({"batch_size": -1}, ValueError, "batch_size must be 1 or more, got -1"),
+        ({"images": 0}, ValueError, "images must be 1 or more, got 0"),
+        ({"seed": -1}, ValueError, "seed must be 0 or more, got -1"),
+    ],
+)
+def test_bad_arguments(changes, error, words):
+    with pytest.raises(error, match=words):
+        quick(**changes)
+
+
+def test_progress_is_a_line_an_epoch_in_a_log(capsys):
+    quick(progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("epoch 1/2: loss ") and lines[1].startswith("epoch 2/2: loss ")
+    assert lines[2].startswith("best: epoch ")
+    quick()
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_in_a_notebook_is_a_bar_that_wipes_itself_out(capsys, monkeypatch):
+    monkeypatch.setattr(loop, "_in_notebook", lambda: True)
+    quick(progress=True)
+    out = capsys.readouterr().out
+    assert "epoch 1/2:" in out and "/10 [" in out
+    # What a built page keeps (MyST-NB drops all that a carriage return overwrites) is the log's lines.
+    kept = [line for line in re.sub(r".*\r(?=[^\n])", "", out).splitlines() if line.strip()]
+    assert [line[:12] for line in kept] == ["epoch 1/2: l", "epoch 2/2: l", "best: epoch "]
+
+
+# --- the trap: `call` without `training` ----------------------------------------------------------------
+
+
+class Printed(keras.Model):
+    """A net written as the notes write theirs."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = keras.layers.Rescaling(1 / 255)
+        self.block = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()])
+        self.drop = keras.layers.Dropout(0.3)
+        self.flat = keras.layers.Flatten()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(self.flat(self.drop(self.block(self.scale(x)))))
+
+
+class Mended(Printed):
+    def call(self, x, training=None):
+        return super().call(x)
+
+
+def test_a_call_without_training_is_warned_of(recwarn):
+    with pytest.warns(UserWarning, match="Printed.call takes no `training`.*BatchNormalization and Dropout") as seen:
+        run = quick(Printed(), epochs=1)
+    assert seen[0].filename == __file__  # it points at the caller's line
+    bn = run.model.block.layers[1]
+    np.testing.assert_array_equal(bn.moving_mean, np.zeros(4))  # it never saw a batch
+    run = quick(Mended(), epochs=1)
+    assert np.abs(run.model.block.layers[1].moving_mean).min() > 0
+
+
+@pytest.mark.parametrize("net", [Mended, toy_net])
+def test_nets_that_are_right_are_not_warned_of(net, recwarn):
+    quick(net(), epochs=1)
+    assert not [w for w in recwarn if "training" in str(w.message)]
+
+
+# --- scale and precision --------------------------------------------------------------------------------
+
+LAPTOP = Hardware("a laptop", cores=8)
+SERVER = Hardware("a server", cores=2, cpu_bfloat16=True)
+T4 = Hardware("a server", cores=2, gpu="Tesla T4", gpu_count=1, compute_capability=(7, 5))
+A100 = Hardware("a server", cores=12, gpu="A100", gpu_count=1, compute_capability=(8, 0), cpu_bfloat16=True)
+P100 = Hardware("a server", cores=2, gpu="P100", gpu_count=1, compute_capability=(6, 0))
+RESNET18 = 556_651_520  # multiply-accumulates, one image, forward
+
+
+@pytest.fixture
+def on(monkeypatch):
+    monkeypatch.delenv("CNNLIB_SCALE", raising=False)
+    monkeypatch.delenv("CI", raising=False)
+
+    def on(machine, **env):
+        monkeypatch.setattr(budget.hardware, "detect", lambda: machine)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+
+    return on
+
+
+def test_scale_of_the_first_cnn(on, capsys):
+    for machine in (LAPTOP, Hardware("old", cores=2), T4):
+        on(machine)
+        chosen = training.scale(models.baseline())
+        assert (chosen.images, chosen.epochs, chosen.batch_size) == (45_000, 5, 32)
+        assert training.scale() == chosen
+    assert chosen.name == "gpu"
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 6 and "45,000 images x 5 epochs" in out[0] and "Tesla T4" in out[-1]
+
+
+def test_scale_of_the_environment(on):
+    on(LAPTOP)
+    assert training.scale().name == "laptop"
+    on(LAPTOP, CI="true")
+    assert training.scale().name == "ci"
+    on(T4, CNNLIB_SCALE="laptop")
+    assert training.scale().name == "laptop"
+    on(LAPTOP, CNNLIB_SCALE="full")
+    assert training.scale(RESNET18) == training.Scale("full", 45_000, 5, 32)
+    on(LAPTOP, CNNLIB_SCALE="fast")
+    with pytest.raises(ValueError, match="CNNLIB_SCALE must be one of ci, laptop, gpu, full, got 'fast'"):
+        training.scale()
+
+
+@pytest.mark.parametrize("place", ["ci", "laptop", "gpu"])
+@pytest.mark.parametrize("machine", [LAPTOP, SERVER, T4], ids=lambda m: m.cpu + str(m.gpu))
+def test_scale_falls_with_cost_and_never_to_nothing(on, place, machine):
+    on(machine, CNNLIB_SCALE=place)
+    seen = []
+    for macs in (0, 10**5, 10**6, 10**7, 10**8, RESNET18, 10**10, 10**13):
+        chosen = training.scale(macs)
+        assert chosen.images >= 5 * chosen.batch_size and chosen.epochs in (2, 3, 5)
+        assert chosen.images == budget.ALL_IMAGES or chosen.images % chosen.batch_size == 0
+        seen.append(chosen.images * chosen.epochs)
+    # A large net's bigger batches cost less a step, and have a larger least amount: only from there on.
+    assert seen[:4] == sorted(seen[:4], reverse=True) and seen[4:] == sorted(seen[4:], reverse=True)
+
+
+def test_scale_refuses_what_it_cannot_use(on):
+    on(LAPTOP)
+    with pytest.raises(TypeError, match="model must be"):
+        training.scale("baseline")
+    with pytest.raises(ValueError, match="MACs must be 0 or more, got -1"):
+        training.scale(-1)
+
+
+def test_baseline_s_cost_is_what_summary_says():
+    assert budget._macs(models.baseline()) == budget.BASELINE_MACS
+
+
+@pytest.mark.parametrize(
+    ("machine", "policy"),
+    [
+        (LAPTOP, "float32"),
+        (SERVER, "mixed_bfloat16"),
+        (T4, "mixed_float16"),
+        (A100, "mixed_bfloat16"),
+        (P100, "float32"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else v.gpu or v.cpu,
+)
+def test_precision(on, machine, policy):
+    on(machine)
+    assert training.precision(RESNET18) == policy
+    assert training.precision(models.baseline()) == "float32"
+    assert training.precision(training.LARGE - 1) == "float32"
+
+
+def test_build_is_seeded_and_puts_the_policy_back(on, monkeypatch):
+    on(SERVER)
+    a, b = training.build(models.baseline, seed=3), training.build(models.baseline, seed=3)
+    assert a.dtype_policy.name == "float32"
+    for v, w in zip(a.variables, b.variables, strict=True):  # the dropout seeds too
+        np.testing.assert_array_equal(v, w)
+    monkeypatch.setattr(budget, "LARGE", 1)
+    large = training.build(models.baseline, seed=3, classes=10)
+    assert large.dtype_policy.name == "mixed_bfloat16" and keras.config.dtype_policy().name == "float32"
+    assert large(np.zeros((1, 32, 32, 3))).dtype == "float32"  # logits stay whole
+    np.testing.assert_array_equal(large.get_layer("conv1").kernel, a.get_layer("conv1").kernel)
+    with pytest.raises(TypeError):
+        training.build(models.baseline, depth=3)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("machine", [SERVER, T4], ids=["mixed_bfloat16", "mixed_float16"])
+def test_half_width_nets_train_and_resume(on, monkeypatch, machine, tmp_path):
+    on(machine)
+    monkeypatch.setattr(budget, "LARGE", 1)
+    nets = [training.build(models.baseline, seed=0, input_shape=(8, 8, 3), classes=3) for _ in range(3)]
+    quick(nets[0], epochs=1, run_dir=tmp_path)
+    assert nets[0].dtype_policy.name == training.precision(nets[0])
+    resumed, straight = quick(nets[1], epochs=2, run_dir=tmp_path), quick(nets[2], epochs=2)
+    np.testing.assert_allclose(resumed.history["loss"], straight.history["loss"], atol=1e-2)
+
+
+def test_hardware_of_this_machine(tmp_path):
+    machine = detect()
+    assert 1 <= machine.cores <= (os.cpu_count() or 1)
+    assert machine.cpu
+    info = tmp_path / "cpuinfo"
+    info.write_text(
+        textwrap.dedent("""\
+        processor\t: 0
+        model name\t: A CPU @ 2 GHz
+        flags\t\t: fpu avx512_bf16 amx_bf16
+
+        processor\t: 1
+        flags\t\t: nothing
+        """)
+    )
+    assert _cpu(info) == ("A CPU @ 2 GHz", {"fpu", "avx512_bf16", "amx_bf16"})
+
+
+# --- records --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished():
+    run = quick(epochs=2)
+    return run, run.record("toy")
+
+
+def test_a_record_goes_to_disk_and_back(finished, tmp_path):
+    run, kept = finished
+    assert kept["params"] == run.model.count_params() and kept["trainable_params"] == kept["params"] - 8
+    assert kept["history"] == run.history and kept["recipe"]["epochs"] == 2
+    assert kept["versions"]["keras"] == keras.__version__
+    assert kept["wall_seconds"] == pytest.approx(sum(run.history["seconds"]), abs=0.01)
+    path = training.save_record(kept, tmp_path)
+    assert path.name == "toy.json" and training.load_record("toy", tmp_path) == kept
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.json"]
+    with pytest.raises(ValueError, match=r"name must be a recorded run \(toy\), got 'tow'"):
+        training.load_record("tow", tmp_path)
+    with pytest.raises(ValueError, match="letters, digits"):
+        training.load_record("../toy", tmp_path)
+
+
+def changed(kept, path, value):
+    copy = json.loads(json.dumps(kept))
+    *folders, last = path.split(".")
+    place = copy
+    for folder in folders:
+        place = place[folder]
+    place[last] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("seed", "0", "seed has the wrong type: '0'"),
+        ("params", True, "params has the wrong type"),
+        ("resumed", 0, "resumed has the wrong type"),
+        ("surprise", 1, "missing or unknown: surprise"),
+        ("recipe.epochs", 3, "history.* must be a list of 3 numbers"),
+        ("recipe.images", None, "recipe.images has the wrong type"),
+        ("recipe.colour", 1, "missing or unknown: recipe.colour"),
+        ("history.loss", [1.0], "history.loss must be a list of 2 numbers"),
+        ("history.loss", [1.0, float("nan")], "history.loss must hold finite numbers"),
+        ("history.val_accuracy", [0.5, 57.2], "history.val_accuracy must hold finite numbers from 0 to 1, got 57.2"),
+        ("history.lr", [1, 1], "history must hold"),
+        ("best_epoch", 3, "best_epoch must lie in 1 to 2, got 3"),
+        ("test", {"accuracy": 0.5}, "test must hold loss and accuracy"),
+        ("test", {"accuracy": 50, "loss": 1}, "test.accuracy must hold finite numbers"),
+    ],
+)
+def test_a_malformed_record_raises(finished, tmp_path, path, value, words):
+    bad = changed(finished[1], path, value)
+    with pytest.raises(ValueError, match=words):
+        training.save_record(bad, tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "toy.json").write_text(json.dumps(bad))
+    with pytest.raises(ValueError, match=f"record toy.json is malformed: .*{words}"):
+        training.load_record("toy", tmp_path)
+
+
+def test_half_a_record_raises(finished, tmp_path):
+    path = training.save_record(finished[1], tmp_path)
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(ValueError, match="toy.json is malformed"):
+        training.load_record("toy", tmp_path)
+    for field in finished[1]:
+        with pytest.raises(ValueError, match=f"missing or unknown: {field}"):
+            training.check_record({k: v for k, v in finished[1].items() if k != field})
+
+
+def test_the_test_set_is_used_once():
+    data = toy_data()
+    run = quick(data=data, epochs=1)
+    with pytest.raises(ValueError, match="dataset must be the one trained on, 'toy', got 'other'"):
+        run.test(toy_data(name="other"))
+    first = run.test(data)
+    loss, accuracy = run.model.evaluate(*data.test, verbose=0)
+    assert first == {"loss": pytest.approx(loss, rel=1e-5), "accuracy": pytest.approx(accuracy)}
+    with pytest.raises(RuntimeError, match="the test set has been used"):
+        run.test(data)
+    assert run.record()["test"] == first
+
+
+def test_parts_on_other_hardware_have_no_wall_time(monkeypatch, started):
+    monkeypatch.setattr(budget.hardware, "detect", lambda: T4)
+    kept = quick(epochs=2, run_dir=started).record()
+    assert kept["wall_seconds"] is None and kept["hardware"]["gpu"] == "Tesla T4"
+    monkeypatch.undo()
+    kept = quick(epochs=2, run_dir=started).record()  # only read: what ran where has not changed
+    assert kept["wall_seconds"] is None and kept["hardware"]["gpu"] == "Tesla T4"
+
+
+def test_git_state_knows_commit_and_changes(tmp_path, monkeypatch):
+    package = tmp_path / "cnnlib"
+    (package / "training").mkdir(parents=True)
+    (package / "results").mkdir()
+    code = package / "training" / "record.py"
+    code.write_text("x = 1\n")
+    monkeypatch.setattr(record, "RESULTS", package / "results")
+
+    def git(*arguments):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        done = subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert record.git_state() is None  # no repository
+    git("init", "-q")
+    assert record.git_state() is None  # a repository that does not hold this code
+    git("add", ".")
+    git("commit", "-qm", "one")
+    assert record.git_state() == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    (package / "results" / "toy.json").write_text("{}")
+    assert not record.git_state()["dirty"]  # a record is no change of the code
+    code.write_text("x = 2\n")
+    assert record.git_state()["dirty"]
+
+
+# --- the committed records against the code -------------------------------------------------------------
+
+
+RECORDS = sorted(path.stem for path in record.RESULTS.glob("*.json"))
+
+
+def test_every_net_is_recorded_by_the_notes_recipe():
+    assert set(models.__all__) <= set(RECORDS)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_fits_the_code(name):
+    kept = training.load_record(name)
+    net = getattr(models, kept["net"])()
+    assert kept["params"] == net.count_params()
+    recipe = kept["recipe"]
+    names = {
+        recipe_name: record_tool.record_name(kept["net"], recipe_name, kept["seed"])
+        for recipe_name in record_tool.RECIPES
+    }
+    assert name == kept["name"] and name in names.values()
+    wanted = next(record_tool.RECIPES[r] for r, n in names.items() if n == name)
+    assert {key: recipe[key] for key in wanted} == wanted
+    assert recipe["dataset"] in ("CIFAR-10", "CIFAR-10 (JPEG copy)")
+    assert (recipe["images"], recipe["validation_images"]) == (45_000, 5_000)
+    assert recipe["optimizer"]["name"].lower() == "adam" and recipe["optimizer"]["learning_rate"] == 0.001
+    assert len(kept["git"]["commit"]) == 40 and not kept["git"]["dirty"]
+    accuracies = kept["history"]["val_accuracy"]
+    assert kept["best_epoch"] == 1 + accuracies.index(max(accuracies))
+    assert kept["test"] is not None
+
+
+def test_the_recorder_refuses_code_that_is_not_committed(monkeypatch, capsys):
+    monkeypatch.setattr(record_tool, "git_state", lambda: {"commit": "0" * 40, "dirty": True})
+    with pytest.raises(SystemExit, match="not committed"):
+        record_tool.main(["baseline"])
+    assert record_tool.record_name("baseline", "notes", 0) == "baseline"
+    assert record_tool.record_name("baseline", "notes", 2) == "baseline-seed2"

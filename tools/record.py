@@ -1,0 +1,62 @@
+"""Train one of the course's nets on all of CIFAR-10 and keep the record of it.
+
+    python tools/record.py baseline --seed 0
+
+writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). The checkpoint lies outside git, in
+runs/; after a kill the same command goes on. The test set is used once, at the end.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cnnlib import data, models, training
+from cnnlib.training.record import git_state
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# The notes' recipe: Adam at its default rate, batches of 32, five epochs over all training images.
+RECIPES = {"notes": {"epochs": 5, "batch_size": 32}}
+
+
+def record_name(net, recipe, seed):
+    """Return the record's name: "baseline", "baseline-seed1", "baseline-better", "baseline-better-seed1"."""
+    return net + ("" if recipe == "notes" else f"-{recipe}") + (f"-seed{seed}" if seed else "")
+
+
+def parse(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("net", choices=models.__all__)
+    parser.add_argument("--recipe", choices=RECIPES, default="notes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--run-dir", type=Path, help="folder of the checkpoint (default: runs/NAME)")
+    parser.add_argument("--dirty", action="store_true", help="record although the code is not committed")
+    parser.add_argument(
+        "--trial", action="store_true", help="one epoch on 4,000 images: prints the record, saves nothing"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    name = record_name(options.net, options.recipe, options.seed)
+    state = git_state()
+    if not (options.trial or options.dirty) and (state is None or state["dirty"]):
+        sys.exit("The code is not committed: a record of it could not be traced. Commit first, or add --dirty.")
+    dataset = data.load_cifar10()
+    model = training.build(getattr(models, options.net), seed=options.seed)
+    amount = {"epochs": 1, "batch_size": 32, "images": 4_000} if options.trial else RECIPES[options.recipe]
+    run_dir = None if options.trial else options.run_dir or ROOT / "runs" / name
+    print(f"{name}: {model.count_params():,} parameters, {dataset.name}, {model.dtype_policy.name}")
+    run = training.fit(model, dataset, seed=options.seed, run_dir=run_dir, **amount)
+    print(f"test: {run.test(dataset)}")
+    record = run.record(name)
+    if options.trial:
+        print(json.dumps(record, indent=1))
+    else:
+        print(f"wrote {training.save_record(record)}")
+
+
+if __name__ == "__main__":
+    main()
