@@ -127,6 +127,12 @@ def write_assets(app):
 PAGE_CSS = """
 /* The book's own pages. */
 .cnnlib-figure img { background: none !important; max-width: 100%; }
+/* The theme puts every HTML output on a light sheet in the dark; a summary follows the page instead. */
+html[data-theme="dark"] .bd-content div.cell_output .text_html:has(> .cnnlib-summary) {
+  background: none; color: inherit; padding: 0;
+}
+.cnnlib-summary table { border-collapse: collapse; font-size: 0.9rem; }
+.cnnlib-summary th, .cnnlib-summary td { border: 1px solid var(--pst-color-border); padding: 3px 8px; text-align: left; vertical-align: top; }
 .cnnlib-times { color: var(--pst-color-text-muted); }
 .cnnlib-stamp { font-size: 0.85rem; border-top: 1px solid var(--pst-color-border); margin-top: 2rem; padding-top: 0.5rem; }
 .math, mjx-container[display="true"] { overflow-x: auto; max-width: 100%; }

@@ -10,7 +10,6 @@ import pytest
 from cnnlib.widgets import ConvExplorer
 from cnnlib.widgets.base import PAGE_MIME, notebook_module, stylesheet
 from cnnlib.widgets.page import page_html, page_script
-from cnnlib.widgets.page import page_html, page_script
 
 INPUT, KERNEL, OUTPUT = (f".cnnlib-conv-board:nth-child({i}) table" for i in (1, 2, 3))
 STRIDED = {"image": [[1, 2, 3, 4, 5, 6]] * 6, "strides": 2}
@@ -93,7 +92,9 @@ def page_of(widgets, folder, dark=False):
     path.write_text(
         f'<!doctype html><html lang="en" data-theme="{"dark" if dark else "light"}"><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>x</title><style>{stylesheet()}</style>'
-        f"<main>{hosts}</main><script>{page_script([ConvExplorer])}</script></html>",
+        # A flex column, as the book's theme has: a box there is as wide as its content insists on.
+        f'<body style="display:flex;flex-direction:column"><main style="margin:auto">{hosts}</main>'
+        f"<script>{page_script([ConvExplorer])}</script></body></html>",
         "utf-8",
     )
     return path
@@ -169,6 +170,9 @@ def test_presets(open_widget, preset):
     }[preset]
     assert np.allclose(shown(page), expected, atol=0.005001)
     if preset in ("identity", "blur"):  # a preset that any size can have keeps its name
+        slide(page, "Kernel size", 4)
+        if preset == "identity":  # an even kernel has its centre where "same" padding expects it
+            assert np.array_equal(shown(page), image)
         slide(page, "Kernel size", 5)
         assert np.shape(shown(page, KERNEL)) == (5, 5)
         assert control(page, "Kernel").evaluate("s => s.selectedOptions[0].text") == preset
@@ -424,6 +428,8 @@ def test_a_smaller_output_keeps_a_valid_position(open_widget):
     page = open_widget(ConvExplorer(position=8))
     slide(page, "Strides", 2)
     assert place(page) == 3
+    slide(page, "Strides", 1)
+    assert place(page) == 3  # the setting itself has moved, not only the picture
 
 
 # --- editing ---------------------------------------------------------------------------------------------
@@ -618,9 +624,9 @@ def test_defaults_are_not_shared():
         ({"strides": 5}, ValueError, "strides=5 is out of range: use an integer from 1 to 4"),
         ({"strides": 1.0}, TypeError, "strides=1.0 is not an integer"),
         ({"dilation_rate": 0}, ValueError, "dilation_rate=0 is out of range: use an integer from 1 to 3"),
-        ({"padding": "full"}, ValueError, "padding='full' is not valid: use 'valid', 'same', 0 to 9"),
+        ({"padding": "full"}, ValueError, "padding='full' is not valid: use 'valid', 'same', 0 to 6"),
         ({"padding": (1, 2, 3)}, ValueError, r"padding=\(1, 2, 3\) has 3 values: use \(before, after\)"),
-        ({"padding": -1}, ValueError, "padding=-1 is out of range: use an integer from 0 to 9"),
+        ({"padding": -1}, ValueError, "padding=-1 is out of range: use an integer from 0 to 6"),
         ({"padding": None}, TypeError, "padding=None is not an integer"),
         ({"position": 9}, ValueError, "position=9 is out of range: the output has 9 cells, use 0 to 8"),
         ({"position": -1}, ValueError, "position=-1 is out of range: use an integer >= 0"),

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
 import nbformat
@@ -39,26 +38,29 @@ def lab(tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / f".{kind.lower()}") for kind in ("CONFIG", "RUNTIME", "DATA")}
-    folders |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / ".settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / ".workspaces")}
+    folders |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / ".settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / ".workspaces"),
+    }
     for name, settings in SETTINGS.items():
         path = tmp_path / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings))
     options = f"--no-browser --allow-root --port={port} --ServerApp.port_retries=0 --IdentityProvider.token=".split()
-    log = open(tmp_path / "lab.log", "wb")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={tmp_path}"],
-        env={**os.environ, **folders},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
+    with open(tmp_path / "lab.log", "wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={tmp_path}"],
+            env={**os.environ, **folders},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(240):
             try:
                 urllib.request.urlopen(f"{address}/api/status", timeout=5).close()
                 break
-            except (urllib.error.URLError, OSError):
+            except OSError:  # URLError is one
                 assert server.poll() is None, (tmp_path / "lab.log").read_text()
                 time.sleep(0.25)
         else:
@@ -72,7 +74,6 @@ def lab(tmp_path):
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-        log.close()
 
 
 def test_values_travel_both_ways(lab, browser):
@@ -84,6 +85,7 @@ def test_values_travel_both_ways(lab, browser):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{lab}/lab/tree/calculator.ipynb?reset")
         page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # cells that run earlier are lost
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 

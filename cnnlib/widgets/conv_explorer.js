@@ -80,6 +80,7 @@ function board(fillIn) {
     focusin({ target }) { stopAt(target); target.select?.(); },
     keydown(event) {
       const step = ARROWS[event.key], td = event.target.closest("td"), { selectionStart, selectionEnd, value } = event.target;
+      if (td === event.target && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); td.click(); }
       // In an input, left and right move the caret until it meets the edge.
       if (!step || (step[1] < 0 && selectionStart > 0) || (step[1] > 0 && selectionEnd < value?.length)) return;
       event.preventDefault();
@@ -161,14 +162,7 @@ export default {
       return get("image")[r]?.[c] === undefined ? h("td") : entry("image", r, c);
     });
     const kernel = board((i, j) => entry("kernel", i, j));
-    const result = board((i, j) => {
-      const choose = () => pick(i * across.windows.length + j);
-      return h("td", { tabindex: -1, click: choose, keydown(event) {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        choose();
-      } });
-    });
+    const result = board((i, j) => h("td", { tabindex: -1, click: () => pick(i * across.windows.length + j) }));
 
     const axis = (n, k) => {
       const rest = [k, get("strides"), get("padding"), get("dilation_rate")], zeros = padAmounts(n, ...rest);
@@ -183,7 +177,7 @@ export default {
       return plan;
     };
     // [weight, number] of every product of one output cell, row by row; the number is undefined in the padding.
-    const products = (rows, columns) => rows.map((r, a) => columns.map((c, b) => [used[a][b], get("image")[r]?.[c]]));
+    const products = (rows, columns) => rows.flatMap((r, a) => columns.map((c, b) => [used[a][b], get("image")[r]?.[c]]));
 
     function draw() {
       const image = get("image"), weights = get("kernel");
@@ -191,7 +185,7 @@ export default {
       across = axis(image[0].length, weights[0].length);
       used = get("flip") ? weights.map((row) => [...row].reverse()).reverse() : weights;
       outputs = down.windows.map((rows) => across.windows.map((columns) =>
-        products(rows, columns).flat().reduce((total, [w, x = 0]) => total + w * x, get("bias"))));
+        products(rows, columns).reduce((total, [w, x = 0]) => total + w * x, get("bias"))));
       last = down.windows.length * across.windows.length - 1;
       const problem = down.problem ?? across.problem, all = down.n * across.n, [[top, bottom], [left, right]] = [down.zeros, across.zeros];
       const unread = all - (down.n - down.unread.length) * (across.n - across.unread.length);
@@ -233,10 +227,9 @@ export default {
       if (!outputs[0]) return;
 
       const value = outputs[row][column], bias = get("bias"), terms = products(rows, columns);
-      const exact = [value, bias, ...terms.flat(2)].every((x = 0) => Math.abs(x - short(x)) < 1e-9);
-      sum.replaceChildren(fill(T.sum, { cell: nameCell(row, column) }), " ", ...terms.flatMap((line) => [h("span", {}, line.flatMap(([w, x], b) =>
-        [`${b ? " + " : ""}${factor(w)}·`, x === undefined ? h("u", {}, "0") : factor(x)])), " + "]),
-        `${T.inSum} ${factor(bias)} ${exact ? "=" : "≈"} `, h("b", {}, show(value)));
+      const exact = [value, bias, ...terms.flat()].every((x = 0) => Math.abs(x - short(x)) < 1e-9);
+      sum.replaceChildren(fill(T.sum, { cell: nameCell(row, column) }), " ", ...terms.flatMap(([w, x]) =>
+        [`${factor(w)}·`, x === undefined ? h("u", {}, "0") : factor(x), " + "]), `${T.inSum} ${factor(bias)} ${exact ? "=" : "≈"} `, h("b", {}, show(value)));
       const said = fill(T.said, { cell: nameCell(row, column), sum: show(value) });
       slider.max = last;
       slider.value = position;

@@ -79,11 +79,12 @@ export default {
       view.set(values);
       queueMicrotask(() => event.target.isConnected || head.focus());
     } }, text);
-    const [head, notes, figure, rows, code, found, plain, padded] = ["p", "div", "figure", "div", "pre", "p", "ul", "ul"].map((tag) => h(tag));
+    const [head, notes, axis, rows, code, found, plain, padded] = ["p", "div", "div", "div", "pre", "p", "ul", "ul"].map((tag) => h(tag));
     const keras = h("section", {}, h("p", {}, h("b", {}, W.code), " ", view.copy(() => code.textContent)), code), zeros = slider("explicit_padding");
-    const more = h("details", {}, h("summary", {}, W.more), padded);
+    const more = h("details", {}, h("summary"), padded);
     head.className = "cnnlib-size-head";
     rows.className = "cnnlib-size-pair";
+    axis.className = "cnnlib-size-axis";
     head.tabIndex = -1;
     let ways = [], width = 600, said;
 
@@ -96,7 +97,7 @@ export default {
       head.textContent = fill(fits ? W.head : W.noHead, L);
       notes.replaceChildren(problem && h("div", { class: "cnnlib-problem" }, problem, h("p", {}, repairs(L).map((change) => use(change, change.explicit_padding ? zeroPadding(change.explicit_padding) : python(change))))));
       picture.setAttribute("aria-label", `${fill(W.picture, L)} ${head.textContent}`);
-      figure.replaceChildren(picture, h("figcaption", { class: "cnnlib-muted" }, W.windows, L.total > n ? W.struck : "", L.unread.length ? W.crossed : ""));
+      axis.replaceChildren(picture, h("small", { class: "cnnlib-muted" }, W.windows, L.total > n ? W.struck : "", L.unread.length ? W.crossed : ""));
       rows.replaceChildren(...table.map(([key, value, formula, filled, remark]) => h("div", { "data-row": key }, h("div", {}, W[key], h("b", {}, `${value}`)),
         formula && [h("small", { class: "cnnlib-muted" }, formula), h("small", {}, `= ${filled}`)], remark && h("small", {}, remark))));
       code.textContent = `import keras\n\nmodel = keras.Sequential([\n    keras.Input((${n}, ${n}, ${c})),\n${p === mode ? "" : `    keras.layers.${zeroPadding(p)},\n`
@@ -128,17 +129,17 @@ export default {
         (group[0] === "Z" ? padded : plain).append(h("li", {}, h("code", {}, group), h("div", {}, "kernel_size ", buttons)));
       }
       more.hidden = !padded.firstChild;
-      if (!plain.firstChild) more.open = true;
+      more.firstChild.textContent = fill(W.more, { count: padded.querySelectorAll("button").length });
       mark();
     };
     el.append(h("div", { class: "cnnlib-controls" }, ["n", "kernel_size", "strides", "dilation_rate"].map(slider),
       view.choice("padding", { label: W.padding, options: ["valid", "same", "explicit"].map((mode) => [mode, mode]) }), zeros,
       ["in_channels", "filters"].map(slider), view.checkbox("use_bias", { label: W.use_bias })),
-    head, notes, figure, rows, h("div", { class: "cnnlib-size-pair" }, keras, h("section", {}, h("p", {}, h("b", {}, W.backwards)), slider("target"), found, plain, more)));
+    head, notes, axis, rows, h("div", { class: "cnnlib-size-pair" }, keras, h("section", {}, h("p", {}, h("b", {}, W.backwards)), slider("target"), found, plain, more)));
     view.watch(KEYS, draw);
     view.watch(["n", "target"], list);
     const observer = new ResizeObserver(([{ contentRect: { width: now } }]) => { if (now && now !== width) { width = now; draw(); } });
-    observer.observe(figure);
+    observer.observe(axis);
     return () => { observer.disconnect(); view.dispose(); };
   },
 };

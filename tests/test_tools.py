@@ -1,0 +1,74 @@
+"""The small scripts behind the make targets."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import jupytext
+import pytest
+
+import notebooks as pairs
+from new_chapter import new_chapter
+from set_repo import address, setup_cell
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A course without chapters."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    for name in ("_config.yml", "jupytext.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def test_a_new_chapter_is_a_chapter_at_once(empty):
+    page = new_chapter("11-lenet", "LeNet", empty)
+    pairs.make_pairs(empty)
+    text = jupytext.read(empty / "notebooks" / "11-lenet.ipynb")
+    code = [cell for cell in text.cells if cell.cell_type == "code"]
+    assert code[0].source + "\n" == setup_cell(address())
+    assert "stamp()" in code[-1].source
+    headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+    assert headings[-4:] == ["Exercises", "Quiz", "Summary", "Sources"]
+
+
+@pytest.mark.parametrize("name, title", [("lenet", "LeNet"), ("11_lenet", "LeNet"), ("../11-x", "x"), ("11-lenet", "")])
+def test_a_bad_name_leaves_nothing_behind(name, title, empty):
+    with pytest.raises(ValueError, match="NAME|TITLE"):
+        new_chapter(name, title, empty)
+    assert not list((empty / "book").iterdir())
+
+
+def test_a_chapter_is_never_written_over(empty):
+    new_chapter("11-lenet", "LeNet", empty)
+    with pytest.raises(FileExistsError):
+        new_chapter("11-lenet", "Another", empty)
+
+
+def test_make_alone_lists_every_target():
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    assert [line.split()[0] for line in listed.splitlines()] == phony
+
+
+def test_an_old_python_is_told_what_would_do(tmp_path):
+    """The guard of the Makefile, asked of a Python that says it is 3.10."""
+    guard = re.search(r'@\$\(PYTHON\) -c "(.*)"', (ROOT / "Makefile").read_text())[1].replace("$(PYTHON)", "python3.10")
+    old = guard.replace("sys.version_info[:2]", "(3, 10)")
+    done = subprocess.run(["python3", "-c", old], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "3.11 to 3.13" in done.stderr and "make PYTHON=" in done.stderr
+
+
+def test_chapters_have_one_anatomy():
+    for page in pairs.chapters():
+        if page.stem[0].isdigit():
+            headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+            assert headings[-4:] == ["Exercises", "Quiz", "Summary", "Sources"], page.name
+            assert "**What you will learn**" in page.read_text(), page.name
+            assert len(re.findall(r"^### Exercise \d", page.read_text(), re.MULTILINE)) == 4, page.name
+            assert len(re.findall(r"\bQuestion\(", page.read_text())) == 5, page.name
