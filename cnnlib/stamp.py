@@ -3,7 +3,7 @@
 import importlib.metadata
 import platform
 import sys
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 STAMP_MIME = "application/vnd.cnnlib.stamp+json"
 # tensorflow-cpu is the same TensorFlow without its GPU libraries.
@@ -38,7 +38,7 @@ class Stamp:
         # Asked of the module only if the chapter loaded it: the stamp itself needs no data.
         data = sys.modules.get("cnnlib.data")
         self.facts = {
-            "date": datetime.now(timezone.utc).date().isoformat(),
+            "date": datetime.now(UTC).date().isoformat(),
             "versions": versions(),
             "dataset": data.last_used() if data else None,
         }

@@ -81,7 +81,7 @@ def open_widget(open_page, tmp_path):
         path.write_text(
             f'<!doctype html><html lang="en" data-theme="{"dark" if dark else "light"}"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width"><title>{widget.name}</title><style>{stylesheet()}</style></head>'
-            f'<body style="background:{"#14181e" if dark else "#ffffff"}"><main><h1>{widget.name}</h1>{page_html(**bundle)}</main>'
+            f'<body style="background:{"#14181e" if dark else "#ffffff"}; color:{"#ffffff" if dark else "#000000"}"><main><h1>{widget.name}</h1>{page_html(**bundle)}</main>'
             f"<script>{page_script([type(widget)])}</script></body></html>",
             encoding="utf-8",
         )

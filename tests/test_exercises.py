@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import signal
+
 from cnnlib import exercises
 from cnnlib.exercises import ExerciseError
 from cnnlib.exercises._compare import difference
 from cnnlib.exercises._model import Mistake, function_exercise
-from scipy import signal
 
 
 @dataclass

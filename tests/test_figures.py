@@ -11,11 +11,12 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from cnnlib import figures
-from cnnlib.figures import grids, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
+
+from cnnlib import figures
+from cnnlib.figures import grids, style
 
 ALT = "Two curves that fall and then part"
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from cnnlib.quiz import RIGHT, WRONG, Choice, Question, quiz
 
 FILTER_WEIGHTS = 3 * 3 * 3

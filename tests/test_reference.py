@@ -124,16 +124,12 @@ def test_small_integers_do_not_overflow(way):
 
 def test_the_public_one_is_one_of_the_three():
     x, w, b, settings = random_case(7)
-    np.testing.assert_array_equal(
-        reference.conv2d(x, w, b, **settings), reference.conv2d_windows(x, w, b, **settings)
-    )
+    np.testing.assert_array_equal(reference.conv2d(x, w, b, **settings), reference.conv2d_windows(x, w, b, **settings))
 
 
 def test_keras_padding_names_in_capitals():
     x, w, b, _ = random_case(1)
-    np.testing.assert_array_equal(
-        reference.conv2d(x, w, b, padding="SAME"), reference.conv2d(x, w, b, padding="same")
-    )
+    np.testing.assert_array_equal(reference.conv2d(x, w, b, padding="SAME"), reference.conv2d(x, w, b, padding="same"))
 
 
 X, W = np.ones((1, 5, 6, 3)), np.ones((3, 3, 3, 2))

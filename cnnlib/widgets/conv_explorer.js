@@ -21,7 +21,7 @@ const KERNELS = {
 const LIMIT = 9999;
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-const equal = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const equal = ui.same;
 const make = (rows, columns, cell) =>
   Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => cell(i, j)));
 const square = (grid, n, by = 0) => make(n, n, (i, j) => grid[i + by]?.[j + by] ?? 0);
@@ -200,7 +200,7 @@ export default {
         top + bottom + left + right && fill(T.padded, { top, bottom, left, right }),
         unread && fill(T.unread, { unread, all, rows: list(down.unread), columns: list(across.unread) }),
         !problem && (get("flip") ? T.flipped : T.straight),
-        get("strides") > 1 && get("dilation_rate") > 1 && T.refused,
+        get("strides") > 1 && get("dilation_rate") > 1 && STRINGS.common.refused,
       ].filter(Boolean).join(" ");
       move();
     }

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import operator
 from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from typing import ClassVar
@@ -12,6 +11,7 @@ import traitlets
 
 from cnnlib import geometry, reference
 from cnnlib.widgets.base import CourseWidget
+from cnnlib.widgets.traits import Flag, Whole, whole
 
 LIMIT = 9999  # a larger number fits no cell
 
@@ -44,28 +44,8 @@ class _Number(traitlets.TraitType):
         return _number(self.name, value)
 
 
-class _Whole(traitlets.TraitType):
-    """A whole number from `low` to `high` (math.inf: no end)."""
-
-    def __init__(self, default, low, high):
-        super().__init__(default)
-        self.low, self.high = low, high
-
-    def validate(self, owner, value):
-        return _whole(self.name, value, self.low, self.high)
-
-
-class _Flag(traitlets.TraitType):
-    """True or False."""
-
-    def validate(self, owner, value):
-        if not isinstance(value, bool):
-            raise TypeError(f"{self.name}={value!r} is not a bool: use True or False")
-        return value
-
-
 class _Padding(traitlets.TraitType):
-    """ "valid", "same", the zeros on each side, or (before, after)."""
+    """The string "valid" or "same", the zeros on each side, or (before, after), kept as a list."""
 
     def validate(self, owner, value):
         if isinstance(value, str):
@@ -75,8 +55,8 @@ class _Padding(traitlets.TraitType):
         if isinstance(value, (list, tuple)):
             if len(value) != 2:
                 raise ValueError(f"{self.name}={value!r} has {len(value)} values: use (before, after)")
-            return [_whole(f"{self.name}[{i}]", side, 0, 6) for i, side in enumerate(value)]
-        return _whole(self.name, value, 0, 6)
+            return [whole(f"{self.name}[{i}]", side, 0, 6) for i, side in enumerate(value)]
+        return whole(self.name, value, 0, 6)
 
 
 class ConvExplorer(CourseWidget):
@@ -100,11 +80,11 @@ class ConvExplorer(CourseWidget):
     image = _Grid(largest=12).tag(sync=True)
     kernel = _Grid(largest=5).tag(sync=True)
     bias = _Number(0).tag(sync=True)
-    strides = _Whole(1, 1, 4).tag(sync=True)
+    strides = Whole(1, 1, 4).tag(sync=True)
     padding = _Padding("valid").tag(sync=True)
-    dilation_rate = _Whole(1, 1, 3).tag(sync=True)
-    position = _Whole(0, 0, math.inf).tag(sync=True)
-    flip = _Flag(False).tag(sync=True)
+    dilation_rate = Whole(1, 1, 3).tag(sync=True)
+    position = Whole(0, 0, math.inf).tag(sync=True)
+    flip = Flag(False).tag(sync=True)
 
     # The lecture notes' worked example: its window, its kernel. A fresh list each time, for lists can be changed.
     @traitlets.default("image")
@@ -201,20 +181,6 @@ def _number(name, value):
     if not abs(value) <= LIMIT:
         raise ValueError(f"{name}={value!r} is out of range: use a number from -{LIMIT} to {LIMIT}")
     return value
-
-
-def _whole(name, value, low, high):
-    """Return value as an int from low to high."""
-    valid = f"use an integer >= {low}" if high == math.inf else f"use an integer from {low} to {high}"
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None:
-        raise TypeError(f"{name}={value!r} is not an integer: {valid}")
-    if not low <= number <= high:
-        raise ValueError(f"{name}={number} is out of range: {valid}")
-    return number
 
 
 def _short(value) -> str:

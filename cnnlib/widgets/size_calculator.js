@@ -90,7 +90,7 @@ export default {
 
     const draw = () => {
       const L = solve(model), { n, k, s, mode, p, d, c, f, bias, o, fits } = L, ok = fits && (s === 1 || d === 1);
-      const table = results(L), picture = drawing(L, width), problem = ok ? "" : fill(fits ? W.refused : W.tooLong, L);
+      const table = results(L), picture = drawing(L, width), problem = ok ? "" : fill(fits ? STRINGS.common.refused + W.refused : W.tooLong, L);
       const layer = { filters: f, kernel_size: k, strides: s, padding: mode === "same" ? mode : "valid", dilation_rate: d };
       zeros.hidden = mode !== "explicit";
       keras.hidden = !ok;

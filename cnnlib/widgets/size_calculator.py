@@ -1,46 +1,11 @@
 """The size calculator: what one convolution layer makes of an input, and which settings give a wanted size."""
 
-import operator
 from html import escape
 from typing import ClassVar
 
-import traitlets
-
 from cnnlib import geometry
 from cnnlib.widgets.base import CourseWidget
-
-
-class _Whole(traitlets.TraitType):
-    """A whole number from `low` to `high`, NumPy's too; errors as in cnnlib.geometry."""
-
-    def __init__(self, default, low, high):
-        super().__init__(default)
-        self.low, self.high = low, high
-
-    def validate(self, owner, value):
-        try:
-            number = None if isinstance(value, bool) else operator.index(value)
-        except TypeError:
-            number = None
-        if number is None or not self.low <= number <= self.high:
-            kind = TypeError if number is None else ValueError
-            raise kind(f"{self.name}={value!r} is not an integer from {self.low} to {self.high}")
-        return number
-
-
-class _OneOf(traitlets.TraitType):
-    """One of the given values, and of their type."""
-
-    def __init__(self, default, *values):
-        super().__init__(default)
-        self.values = values
-
-    def validate(self, owner, value):
-        if type(value) is not type(self.values[0]):
-            raise TypeError(f"{self.name}={value!r} is none of {', '.join(map(repr, self.values))}")
-        if value not in self.values:
-            raise ValueError(f"{self.name}={value!r} is none of {', '.join(map(repr, self.values))}")
-        return value
+from cnnlib.widgets.traits import Flag, OneOf, Whole
 
 
 class SizeCalculator(CourseWidget):
@@ -58,16 +23,16 @@ class SizeCalculator(CourseWidget):
     name: ClassVar[str] = "size-calculator"
     script: ClassVar[str] = "size_calculator.js"
 
-    n = _Whole(28, 1, 256).tag(sync=True)
-    kernel_size = _Whole(3, 1, 11).tag(sync=True)
-    strides = _Whole(1, 1, 5).tag(sync=True)
-    padding = _OneOf("valid", "valid", "same", "explicit").tag(sync=True)
-    explicit_padding = _Whole(1, 1, 10).tag(sync=True)
-    dilation_rate = _Whole(1, 1, 4).tag(sync=True)
-    in_channels = _Whole(1, 1, 1024).tag(sync=True)
-    filters = _Whole(8, 1, 1024).tag(sync=True)
-    use_bias = _OneOf(True, True, False).tag(sync=True)
-    target = _Whole(14, 1, 256).tag(sync=True)
+    n = Whole(28, 1, 256).tag(sync=True)
+    kernel_size = Whole(3, 1, 11).tag(sync=True)
+    strides = Whole(1, 1, 5).tag(sync=True)
+    padding = OneOf("valid", "valid", "same", "explicit").tag(sync=True)
+    explicit_padding = Whole(1, 1, 10).tag(sync=True)
+    dilation_rate = Whole(1, 1, 4).tag(sync=True)
+    in_channels = Whole(1, 1, 1024).tag(sync=True)
+    filters = Whole(8, 1, 1024).tag(sync=True)
+    use_bias = Flag(True).tag(sync=True)
+    target = Whole(14, 1, 256).tag(sync=True)
 
     @property
     def _axis(self) -> dict:

@@ -4,6 +4,7 @@ export const STRINGS = {
     copy: "Copy",
     copied: "Copied",
     copyFailed: "Select the text and copy it by hand",
+    refused: "Keras refuses strides above 1 together with a dilation rate above 1.",
   },
   "size-calculator": {
     label: "Size calculator",
@@ -13,7 +14,7 @@ export const STRINGS = {
     head: "{n}\u00a0×\u00a0{n}\u00a0×\u00a0{c} → {o}\u00a0×\u00a0{o}\u00a0×\u00a0{f}",
     noHead: "{n}\u00a0×\u00a0{n}\u00a0×\u00a0{c} → no output",
     tooLong: "The kernel covers {K} cells, but the input with its padding has only {total}. Each of these makes it fit:",
-    refused: "Keras refuses strides above 1 together with a dilation rate above 1 (ValueError). The numbers are what the formulas give. Keras accepts:",
+    refused: " The numbers are what the formulas give. Keras accepts:",
     picture: "One axis: {n} input cells, numbered from 0, {before} zeros before, {after} after. Windows cover {K} cells and start {s} apart.",
     windows: "One axis: the input, the first five windows and the last (a dot on each cell they read), the output.",
     struck: " A struck-through 0 is padding.", crossed: " A crossed cell is never read.",
@@ -43,6 +44,5 @@ export const STRINGS = {
     unread: "Hatched: no window reads {unread} of the {all} input cells (rows: {rows}; columns: {columns}).", none: "none",
     straight: "Small numbers in the window: the weights. Keras uses the kernel as it stands: this is cross-correlation.",
     flipped: "Small numbers in the window: the weights, turned by 180°. This is the convolution of mathematics; Keras does not turn the kernel.",
-    refused: "Keras refuses strides above 1 together with a dilation rate above 1.",
   },
 };

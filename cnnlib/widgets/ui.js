@@ -61,7 +61,7 @@ export const ui = (() => {
     // JupyterLab takes arrow keys away from inputs without this attribute.
     const keepKeys = { "data-lm-suppress-shortcuts": "true" };
 
-    function range(key, { label, min, max, step = 1, format = String, help }) {
+    function range(key, { label, min, max, step = 1, format = String }) {
       const own = id();
       const input = h("input", { type: "range", id: own, min, max, step, ...keepKeys,
         input: () => set({ [key]: Number(input.value) }) });
@@ -71,7 +71,7 @@ export const ui = (() => {
         output.textContent = format(model.get(key));
         input.setAttribute("aria-valuetext", output.textContent);
       });
-      return h("div", { class: "cnnlib-control", title: help }, h("label", { for: own }, label), input, output);
+      return h("div", { class: "cnnlib-control" }, h("label", { for: own }, label), input, output);
     }
     function choice(key, { label, options }) {
       const group = id();
@@ -110,21 +110,8 @@ export const ui = (() => {
     return { on, set, watch, say, range, choice, select, checkbox, copy, dispose };
   }
 
-  async function toClipboard(text) {
-    try {
-      await navigator.clipboard.writeText(text);
-      return true;
-    } catch {
-      // No permission or no secure context: the old way still works in most browsers.
-      const area = h("textarea", { class: "cnnlib-sr" });
-      area.value = text;
-      document.body.append(area);
-      area.select();
-      const done = document.execCommand("copy");
-      area.remove();
-      return done;
-    }
-  }
+  // Without permission or a secure context there is no clipboard; the button then says what to do.
+  const toClipboard = (text) => Promise.resolve(navigator.clipboard?.writeText(text).then(() => true, () => false));
 
-  return { h, s, fill, reducedMotion, view };
+  return { h, s, fill, same, reducedMotion, view };
 })();

@@ -1,0 +1,57 @@
+"""Traits that the widgets share. They raise plain TypeError and ValueError that name the setting and what is valid."""
+
+import math
+import operator
+
+import traitlets
+
+
+def whole(name: str, value, low: int, high: float) -> int:
+    """Return `value` as an int from `low` to `high` (math.inf: no end); NumPy's integers are welcome."""
+    valid = f"use an integer >= {low}" if high == math.inf else f"use an integer from {low} to {high}"
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        raise TypeError(f"{name}={value!r} is not an integer: {valid}")
+    if not low <= number <= high:
+        raise ValueError(f"{name}={number} is out of range: {valid}")
+    return number
+
+
+class Whole(traitlets.TraitType):
+    """A whole number from `low` to `high` (math.inf: no end)."""
+
+    def __init__(self, default, low, high):
+        super().__init__(default)
+        self.low, self.high = low, high
+
+    def validate(self, owner, value):
+        """Return the number as an int."""
+        return whole(self.name, value, self.low, self.high)
+
+
+class Flag(traitlets.TraitType):
+    """True or False."""
+
+    def validate(self, owner, value):
+        """Return the flag as it is."""
+        if not isinstance(value, bool):
+            raise TypeError(f"{self.name}={value!r} is not a bool: use True or False")
+        return value
+
+
+class OneOf(traitlets.TraitType):
+    """One of some words."""
+
+    def __init__(self, default, *words):
+        super().__init__(default)
+        self.words = words
+
+    def validate(self, owner, value):
+        """Return the word as it is."""
+        if value not in self.words:
+            kind = ValueError if isinstance(value, str) else TypeError
+            raise kind(f"{self.name}={value!r} is none of {', '.join(map(repr, self.words))}")
+        return value
