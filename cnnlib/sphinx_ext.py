@@ -107,9 +107,9 @@ def link_notebooks(app, pagename, templatename, context, doctree):
 
 def add_assets(app, pagename, templatename, context, doctree):
     """Load the widgets' script on pages that have a widget, and on no other; drop Thebe, which needs a network."""
-    context["script_files"] = [
-        script for script in context["script_files"] if "thebe" not in f"{script.filename} {script.attributes}".lower()
-    ]
+    scripts = context["script_files"]
+    # In place: app.add_js_file goes on to fill this very list.
+    scripts[:] = [script for script in scripts if "thebe" not in f"{script.filename} {script.attributes}".lower()]
     if app.env.metadata.get(pagename, {}).get("cnnlib_widgets"):
         app.add_js_file("cnnlib/widgets.js", loading_method="defer")
 
@@ -133,6 +133,8 @@ html[data-theme="dark"] .bd-content div.cell_output .text_html:has(> .cnnlib-sum
 }
 .cnnlib-summary table { border-collapse: collapse; font-size: 0.9rem; }
 .cnnlib-summary th, .cnnlib-summary td { border: 1px solid var(--pst-color-border); padding: 3px 8px; text-align: left; vertical-align: top; }
+.pst-scrollable-table-container { overflow-x: auto; max-width: 100%; }
+.bd-article td code { overflow-wrap: anywhere; }
 .cnnlib-times { color: var(--pst-color-text-muted); }
 .cnnlib-stamp { font-size: 0.85rem; border-top: 1px solid var(--pst-color-border); margin-top: 2rem; padding-top: 0.5rem; }
 .math, mjx-container[display="true"] { overflow-x: auto; max-width: 100%; }
