@@ -127,14 +127,16 @@ def write_assets(app):
 PAGE_CSS = """
 /* The book's own pages. */
 .cnnlib-figure img { background: none !important; max-width: 100%; }
+figure.cnnlib-figure figcaption { display: block !important; } /* the theme hides it with one of the two pictures */
 /* The theme puts every HTML output on a light sheet in the dark; a summary follows the page instead. */
 html[data-theme="dark"] .bd-content div.cell_output .text_html:has(> .cnnlib-summary) {
   background: none; color: inherit; padding: 0;
 }
 .cnnlib-summary table { border-collapse: collapse; font-size: 0.9rem; }
-.cnnlib-summary th, .cnnlib-summary td { border: 1px solid var(--pst-color-border); padding: 3px 8px; text-align: left; vertical-align: top; }
+.cnnlib-summary th, .cnnlib-summary td { border: 1px solid var(--pst-color-border); padding: 3px 8px; text-align: left; vertical-align: top; white-space: nowrap; }
+.cnnlib-summary details[open] { white-space: normal; min-width: 10em; }
 .pst-scrollable-table-container { overflow-x: auto; max-width: 100%; }
-.bd-article td code { overflow-wrap: anywhere; }
+.bd-article code.literal, .bd-article code.literal .pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .cnnlib-times { color: var(--pst-color-text-muted); }
 .cnnlib-stamp { font-size: 0.85rem; border-top: 1px solid var(--pst-color-border); margin-top: 2rem; padding-top: 0.5rem; }
 .math, mjx-container[display="true"] { overflow-x: auto; max-width: 100%; }
@@ -165,7 +167,7 @@ def _add_times(doctree, seconds):
     """Say under the title how long the chapter takes: counted and measured, never typed."""
     words = sum(len(paragraph.astext().split()) for paragraph in doctree.findall(nodes.paragraph))
     minutes = max(1, round(words / WORDS_A_MINUTE))
-    text = f"About {minutes} minutes to read, exercises not counted. All cells together ran in {seconds:.0f} seconds."
+    text = f"About {minutes} minutes to read, exercises not counted. All cells together ran in {seconds:.0f} s."
     title = next(doctree.findall(nodes.title))
     title.parent.insert(title.parent.index(title) + 1, nodes.paragraph("", text, classes=["cnnlib-times"]))
 

@@ -27,7 +27,7 @@ def sentence(facts: dict, seconds: float | None = None) -> str:
     """The facts in words; `seconds` is how long the whole page took, known only to the book build."""
     used = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     data = f"on {facts['dataset']}" if facts["dataset"] else "without a data set"
-    took = f" It took {seconds:.0f} seconds." if seconds is not None else ""
+    took = "" if seconds is None else f" It took {seconds:.0f} s."
     return f"This page was run on {facts['date']} {data}, with {used}.{took}"
 
 

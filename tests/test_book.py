@@ -60,7 +60,7 @@ def test_a_good_page_builds_and_says_when_it_ran(tmp_path):
     fine, log = build(tmp_path, "assert 1 + 1 == 2")
     assert fine, log
     assert re.search(
-        r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ seconds", html(tmp_path)
+        r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ s", html(tmp_path)
     )
 
 

@@ -193,12 +193,13 @@ def _batches(x, y, batch_size, seed, epochs):
 def _bar(progress, done, epochs, images, batch_size):
     steps = -(-images // batch_size)
     # A log file gets the line an epoch only; a terminal and a notebook get the bar, which wipes itself out.
-    live = sys.stdout.isatty() or _in_notebook()
+    # The bar goes to stderr, which the book leaves off its pages; the lines an epoch are output and stay.
+    live = sys.stderr.isatty() or _in_notebook()
     return tqdm(
         initial=done * steps,
         total=epochs * steps,
         unit="batch",
-        file=sys.stdout,
+        file=sys.stderr,
         leave=False,
         mininterval=0.5,
         disable=not (progress and live),
