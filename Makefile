@@ -23,7 +23,7 @@ endif
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test notebooks student test-colab set-repo new-chapter lint format record bench clean
+.PHONY: help book serve lab test notebooks student test-colab set-repo new-chapter lint format record bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,9 +44,13 @@ book: $(READY) $(DATA)  ## execute the chapters and build the HTML book
 serve: book  ## build the book and serve it on localhost:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(BOOK) 8000
 
+lab: $(READY) $(DATA)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
 test: lint book  ## run every test
 	$(BIN)/pytest tests -n 2 --dist loadfile
-	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/pytest $(NBVAL) -n 2 --dist loadscope notebooks
+	@$(MAKE) --no-print-directory student
+	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/pytest $(NBVAL) -n 2 --dist loadscope notebooks student
 
 notebooks: $(READY)  ## make notebooks/ from book/
 	$(BIN)/python tools/notebooks.py
@@ -54,7 +58,8 @@ notebooks: $(READY)  ## make notebooks/ from book/
 student: notebooks  ## the notebooks without their solutions, in student/
 	rm -rf student
 	$(BIN)/jupyter nbconvert --to notebook --output-dir student --TagRemovePreprocessor.enabled=True \
-		--TagRemovePreprocessor.remove_cell_tags=solution notebooks/*.ipynb
+		--TagRemovePreprocessor.remove_cell_tags=solution \
+		--TagRemovePreprocessor.remove_cell_tags=remove-cell notebooks/*.ipynb
 
 $(COLAB_READY): tests/colab-constraints.txt pyproject.toml
 	@test -n "$(COLAB_PYTHON)" || { echo "Colab runs Python 3.13, which is not here. Install it, or name it: make test-colab COLAB_PYTHON=..."; exit 1; }
@@ -83,7 +88,8 @@ format: $(READY)  ## mend the Python code's style
 record: $(READY) $(DATA)  ## NET=baseline SEED=0: train on all of CIFAR-10 and record the run
 	$(BIN)/python tools/record.py $(NET) --seed $(or $(SEED),0)
 
-bench: $(READY)  ## measure the calculators' page: bytes, time to interactive, script time a step
+bench: $(READY)  ## measure: import times, the calculators' bytes, time to interactive, script time a step
+	$(BIN)/python benchmarks/library.py
 	$(BIN)/python benchmarks/page.py
 
 clean:  ## throw away what was built (not the environment, not the data)

@@ -3,7 +3,7 @@
 Pure Python on whole numbers, one spatial axis at a time, so that calculators answer at once and nothing
 heavy is imported. The rules are TensorFlow's, "notes on padding" in
 https://www.tensorflow.org/api_docs/python/tf/nn. `widgets/geometry.js` is the twin in JavaScript: the same
-functions, the same order of arguments, the same error texts.
+functions, the same order of arguments, the same error texts (but for two checks that no widget needs).
 
 Letters in formulas: n input side, k kernel_size, s strides, p padding, d dilation_rate, o output side;
 a kernel covers K = d * (k - 1) + 1 cells. Padding is "valid" (none), "same" (zeros so that o = ceil(n / s)),
@@ -14,7 +14,8 @@ name the parameter, its value and what is valid.
 """
 
 import math
-import operator
+
+from cnnlib._arguments import integer, show
 
 __all__ = [
     "batch_norm_params",
@@ -39,8 +40,8 @@ __all__ = [
 
 def effective_kernel_size(kernel_size, dilation_rate=1):
     """Return how many cells a dilated kernel covers: d * (k - 1) + 1."""
-    k = _integer("kernel_size", kernel_size)
-    return _integer("dilation_rate", dilation_rate) * (k - 1) + 1
+    k = integer("kernel_size", kernel_size)
+    return integer("dilation_rate", dilation_rate) * (k - 1) + 1
 
 
 def pad_amounts(n, kernel_size, strides=1, padding="valid", dilation_rate=1):
@@ -63,7 +64,7 @@ def output_size(n, kernel_size, strides=1, padding="valid", dilation_rate=1):
     if room < covers:
         dilated = f" with dilation_rate={d}" if d > 1 else ""
         raise ValueError(
-            f"kernel_size={k}{dilated} covers {covers} input cells but n={n} with padding={_show(padding)} "
+            f"kernel_size={k}{dilated} covers {covers} input cells but n={n} with padding={show(padding)} "
             f"offers only {room}; use kernel_size <= {(room - 1) // d + 1}, a larger n, or padding='same'"
         )
     return (room - covers) // s + 1
@@ -75,7 +76,7 @@ def window(n, index, kernel_size, strides=1, padding="valid", dilation_rate=1):
     Positions below 0 or from n upward are padding.
     """
     o = output_size(n, kernel_size, strides, padding, dilation_rate)
-    index = _integer("index", index, 0)
+    index = integer("index", index, 0)
     if index >= o:
         raise ValueError(f"index={index} is not an output: there are {o}, use 0 to {o - 1}")
     _, k, s, d, before, _ = _axis(n, kernel_size, strides, padding, dilation_rate)
@@ -104,18 +105,18 @@ def transposed_output_size(n, kernel_size, strides=1, padding="valid", output_pa
     output_padding not below strides, and output_padding=0 with "same" and an even K (a convolution of that
     output would not give n cells back).
     """
-    n = _integer("n", n)
+    n = integer("n", n)
     covers = effective_kernel_size(kernel_size, dilation_rate)
-    s = _integer("strides", strides)
+    s = integer("strides", strides)
     mode = padding.lower() if isinstance(padding, str) else None
     if mode not in ("valid", "same"):
         kind = ValueError if mode else TypeError
-        raise kind(f"padding={_show(padding)} is neither 'valid' nor 'same'")
+        raise kind(f"padding={show(padding)} is neither 'valid' nor 'same'")
     if s > 1 and dilation_rate > 1:
         raise ValueError(f"strides={s} and dilation_rate={dilation_rate} are both above 1, which Keras refuses")
     if output_padding is None:
         return (n - 1) * s + max(covers, s) if mode == "valid" else n * s
-    extra = _integer("output_padding", output_padding, 0)
+    extra = integer("output_padding", output_padding, 0)
     if extra >= s:
         raise ValueError(f"output_padding={extra} is not below strides={s}")
     if mode == "same":
@@ -152,7 +153,7 @@ def batch_norm_params(channels, scale=True, center=True):
 
     Trainable are gamma (`scale`) and beta (`center`); not trainable are the moving mean and variance.
     """
-    channels = _integer("channels", channels)
+    channels = integer("channels", channels)
     return channels * (_flag("scale", scale) + _flag("center", center)), 2 * channels
 
 
@@ -164,14 +165,17 @@ def conv_macs(output_shape, kernel_size, in_channels, filters, groups=1):
     `kernel_size`. FLOPs are twice this number.
     """
     outputs = _sides("output_shape", output_shape)
-    area = math.prod(_sides("kernel_size", kernel_size, len(outputs)))
+    sides = _sides("kernel_size", kernel_size, len(outputs))
+    if len(sides) != len(outputs):
+        raise ValueError(f"kernel_size={show(sides)} needs {len(outputs)} axes, like output_shape")
+    area = math.prod(sides)
     inputs, filters = _channels(in_channels, filters, groups)
     return math.prod(outputs) * area * inputs * filters
 
 
 def dense_macs(inputs, units):
     """Return the multiply-accumulates of a dense layer on one vector: inputs * units (no bias)."""
-    return _integer("inputs", inputs) * _integer("units", units)
+    return integer("inputs", inputs) * integer("units", units)
 
 
 # --- a stack of layers --------------------------------------------------------------------------------------
@@ -181,7 +185,7 @@ def receptive_field(layers):
     """Return (size, jump) of a stack of layers, the first layer first.
 
     A layer is (kernel_size, strides, dilation_rate, padding), where all but kernel_size may be left out
-    (1, 1, "valid") and padding changes nothing here. `size` is how many input cells one output can see,
+    (1, 1, "valid") and padding, though checked, changes nothing here. `size` is how many input cells one output can see,
     `jump` how many input cells lie from one output's field to the next. A layer adds (K - 1) * jump to the
     size, then multiplies the jump by s. Pooling counts as a layer with kernel_size=pool_size.
     """
@@ -199,7 +203,7 @@ def receptive_field_start(layers, n=None):
     start + i * jump + size - 1. The input side `n` is needed only for "same" with strides above 1, where
     the zeros before depend on it; where it is given, every layer must fit.
     """
-    n = None if n is None else _integer("n", n)
+    n = None if n is None else integer("n", n)
     start, jump = 0, 1
     for k, s, d, padding in _stack(layers):
         if n is None and s > 1 and isinstance(padding, str) and padding.lower() == "same":
@@ -224,8 +228,11 @@ def settings_for(
 
     Keys are kernel_size, strides, padding, dilation_rate. Left out are strides and dilation_rate both above
     1, which Keras refuses, and all but the first dilation_rate for kernel_size=1, which has no gaps to widen.
+    The choices are lists, tuples, ranges or arrays; anything else raises TypeError.
     """
-    n, output = _integer("n", n), _integer("output", output)
+    n, output = integer("n", n), integer("output", output)
+    kernel_sizes, strides = _choices("kernel_sizes", kernel_sizes), _choices("strides", strides)
+    paddings, dilation_rates = _choices("paddings", paddings), _choices("dilation_rates", dilation_rates)
     found = []
     for k, s, padding in ((k, s, p) for k in kernel_sizes for s in strides for p in paddings):
         for d in dilation_rates if k != 1 else dilation_rates[:1]:
@@ -241,88 +248,84 @@ def settings_for(
 
 def _axis(n, kernel_size, strides, padding, dilation_rate):
     """Return n, k, s, d as plain ints, and the zeros before and after."""
-    n = _integer("n", n)
-    k = _integer("kernel_size", kernel_size)
-    d = _integer("dilation_rate", dilation_rate)
-    s = _integer("strides", strides)
+    n = integer("n", n)
+    k = integer("kernel_size", kernel_size)
+    d = integer("dilation_rate", dilation_rate)
+    s = integer("strides", strides)
     return n, k, s, d, *_zeros(n, d * (k - 1) + 1, s, padding)
 
 
 def _zeros(n, covers, s, padding):
-    if isinstance(padding, str):
-        mode = padding.lower()
-        if mode == "valid":
-            return 0, 0
-        if mode == "causal":
-            return covers - 1, 0
-        if mode == "same":
-            total = max((-(-n // s) - 1) * s + covers - n, 0)
-            return total // 2, total - total // 2
-    sides = padding if isinstance(padding, (tuple, list)) else (padding, padding)
-    message = f"padding={_show(padding)} is none of 'valid', 'same', 'causal', an integer >= 0, (before, after)"
-    if isinstance(padding, str) or len(sides) != 2:
+    mode = _padding("padding", padding)
+    if mode == "valid":
+        return 0, 0
+    if mode == "causal":
+        return covers - 1, 0
+    if mode == "same":
+        total = max((-(-n // s) - 1) * s + covers - n, 0)
+        return total // 2, total - total // 2
+    return mode
+
+
+def _padding(name, value):
+    """Return "valid", "same" or "causal", or the zeros as plain ints (before, after)."""
+    if isinstance(value, str) and value.lower() in ("valid", "same", "causal"):
+        return value.lower()
+    message = f"{name}={show(value)} is none of 'valid', 'same', 'causal', an integer >= 0, (before, after)"
+    sides = value if isinstance(value, (tuple, list)) else (value, value)
+    if isinstance(value, str) or len(sides) != 2:
         raise ValueError(message)
     try:
-        return tuple(_integer("padding", side, 0) for side in sides)
+        return tuple(integer(name, side, 0) for side in sides)
     except (TypeError, ValueError) as error:
         raise type(error)(message) from None
 
 
-def _integer(name, value, least=1):
-    """Return value as a plain int; a bool or a float is none."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        kind = TypeError if number is None else ValueError
-        raise kind(f"{name}={_show(value)} is not an integer >= {least}")
-    return number
-
-
 def _flag(name, value):
     if not isinstance(value, bool):
-        raise TypeError(f"{name}={_show(value)} is neither True nor False")
+        raise TypeError(f"{name}={show(value)} is neither True nor False")
     return value
 
 
 def _sides(name, value, axes=2):
     """Return one integer an axis; a single integer stands for all of them."""
     if not isinstance(value, (tuple, list)):
-        return (_integer(name, value),) * axes
+        return (integer(name, value),) * axes
     if not value:
         raise ValueError(f"{name}=() is empty; use an integer or one integer an axis")
-    return tuple(_integer(f"{name}[{i}]", side) for i, side in enumerate(value))
+    return tuple(integer(f"{name}[{i}]", side) for i, side in enumerate(value))
+
+
+def _choices(name, values):
+    # Each is gone through many times and in order: a generator would be empty, a set has no first one.
+    if not isinstance(values, (list, tuple, range)) and getattr(values, "ndim", None) != 1:
+        raise TypeError(f"{name}={show(values)} is not a list, tuple, range or array of choices")
+    return values
 
 
 def _channels(in_channels, filters, groups):
     """Return how many input channels one filter reads, and the filters."""
-    in_channels = _integer("in_channels", in_channels)
-    filters = _integer("filters", filters)
-    groups = _integer("groups", groups)
+    in_channels = integer("in_channels", in_channels)
+    filters = integer("filters", filters)
+    groups = integer("groups", groups)
     if in_channels % groups or filters % groups:
         raise ValueError(f"groups={groups} does not divide both in_channels={in_channels} and filters={filters}")
     return in_channels // groups, filters
 
 
 def _stack(layers):
-    """Return every layer as (kernel_size, strides, dilation_rate, padding), the numbers checked."""
+    """Return every layer as (kernel_size, strides, dilation_rate, padding), all of them checked."""
     if not isinstance(layers, (tuple, list)):
-        raise TypeError(f"layers={_show(layers)} is not a list of layers")
+        raise TypeError(f"layers={show(layers)} is not a list of layers")
     rows = []
     for i, layer in enumerate(layers):
         sequence = isinstance(layer, (tuple, list))
         if not sequence or not 1 <= len(layer) <= 4:
             kind = ValueError if sequence else TypeError
-            raise kind(f"layers[{i}]={_show(layer)} is not (kernel_size[, strides[, dilation_rate[, padding]]])")
+            raise kind(f"layers[{i}]={show(layer)} is not (kernel_size[, strides[, dilation_rate[, padding]]])")
         k, s, d, padding = (*layer, *(1, 1, "valid")[len(layer) - 1 :])
         named = (("kernel_size", k), ("strides", s), ("dilation_rate", d))
-        rows.append((*(_integer(f"layers[{i}].{name}", value) for name, value in named), padding))
+        numbers = [integer(f"layers[{i}].{name}", value) for name, value in named]
+        _padding(f"layers[{i}].padding", padding)
+        rows.append((*numbers, padding))  # the padding as given: later messages show it
     return rows
-
-
-def _show(value):
-    """Return the value as messages show it, the same as in the JavaScript twin; a list looks like a tuple."""
-    if isinstance(value, (tuple, list)):
-        return "(" + ", ".join(map(_show, value)) + (",)" if len(value) == 1 else ")")
-    return str(value) if hasattr(value, "__index__") else repr(value)

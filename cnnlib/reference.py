@@ -9,9 +9,12 @@ A convolution here is what Keras and TensorFlow call one: a cross-correlation, t
 `tf.nn.convolution`).
 """
 
+import numbers
+
 import numpy as np
 
 from cnnlib import geometry
+from cnnlib._arguments import integer
 
 __all__ = [
     "average_pool",
@@ -123,18 +126,23 @@ def batch_norm(x, gamma, beta, epsilon=1e-3, moving_mean=None, moving_variance=N
     Input shape: (..., channels); gamma, beta and the statistics (channels,). Output shape: that of x.
     The statistics are the batch's own, over all axes but the last, as in training; as in inference where both
     moving ones are given. Source: Ioffe and Szegedy (2015), algorithm 1 and section 3.2.
+
+    Raises ValueError for shapes that do not fit together and epsilon <= 0, TypeError for what is not numbers.
     """
     x = _floats("x", x)
+    if not 0 < _number("epsilon", epsilon) < np.inf:
+        raise ValueError(f"epsilon={epsilon!r} is not valid: use a small number above 0")
     if (moving_mean is None) != (moving_variance is None):
         raise ValueError("give both moving_mean and moving_variance (inference) or neither (training)")
     if moving_mean is None:
         axes = tuple(range(x.ndim - 1))
         moving_mean, moving_variance = x.mean(axis=axes), x.var(axis=axes)
     vectors = {"gamma": gamma, "beta": beta, "moving_mean": moving_mean, "moving_variance": moving_variance}
+    vectors = {name: _floats(name, vector).astype(x.dtype) for name, vector in vectors.items()}
     for name, vector in vectors.items():
-        if np.shape(vector) != x.shape[-1:]:
-            raise ValueError(f"{name} has shape {np.shape(vector)}: use one number a channel, {x.shape[-1:]}")
-    gamma, beta, mean, variance = (np.asarray(vector, x.dtype) for vector in vectors.values())
+        if vector.shape != x.shape[-1:]:
+            raise ValueError(f"{name} has shape {vector.shape}: use one number a channel, {x.shape[-1:]}")
+    gamma, beta, mean, variance = vectors.values()
     return gamma * (x - mean) / np.sqrt(variance + x.dtype.type(epsilon)) + beta
 
 
@@ -143,10 +151,14 @@ def dropout(x, rate, rng):
 
     rng is a `numpy.random.Generator`. The division keeps the expected value, so inference needs no change
     ("inverted" dropout; Srivastava et al. (2014), section 10, scale in training as an alternative).
+
+    Raises ValueError unless 0 <= rate < 1, TypeError where rate is no number or rng no generator.
     """
     x = _floats("x", x)
-    if not 0 <= rate < 1:
+    if not 0 <= _number("rate", rate) < 1:
         raise ValueError(f"rate={rate!r} is not valid: use 0 <= rate < 1")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng={rng!r} is not a numpy.random.Generator: use numpy.random.default_rng(seed)")
     kept = rng.random(x.shape) >= rate
     return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0))
 
@@ -184,9 +196,10 @@ def _pool_windows(x, pool_size, strides, padding, fill):
         raise ValueError(f'padding={padding!r} is not valid: pooling takes "valid" or "same"')
     size = _pair("pool_size", pool_size)
     step = size if strides is None else _pair("strides", strides)
+    if padding.lower() == "valid" and (size[0] > x.shape[1] or size[1] > x.shape[2]):
+        room = f"{x.shape[1]} x {x.shape[2]}"
+        raise ValueError(f"pool_size={pool_size!r} does not fit into {room} pixels: use a smaller one, or 'same'")
     sides = list(zip(x.shape[1:3], size, step, strict=True))
-    for side in sides:
-        geometry.output_size(*side, padding)  # raises where the window does not fit
     zeros = [geometry.pad_amounts(*side, padding) for side in sides]
     x = np.pad(x, [(0, 0), *zeros, (0, 0)], constant_values=fill)
     windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2))
@@ -195,19 +208,29 @@ def _pool_windows(x, pool_size, strides, padding, fill):
 
 def _floats(name, value):
     """Return the value as an array of float32 or wider."""
-    value = np.asarray(value)
+    try:
+        value = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name} is not an array of numbers: give every row the same length") from None
     if value.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {value.dtype}: use real numbers")
     return value.astype(np.result_type(value, np.float32))
 
 
+def _number(name, value):
+    """Return the value, which must be one real number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}={value!r} is not a number")
+    return value
+
+
 def _pair(name, value):
-    """Return (rows, columns) from an int or a pair; `geometry` checks the numbers."""
+    """Return (rows, columns) from a positive int or a pair of them."""
     if not isinstance(value, (tuple, list)):
-        return value, value
+        return (integer(name, value),) * 2
     if len(value) != 2:
         raise ValueError(f"{name}={value!r} is not valid: use an int or a pair (rows, columns)")
-    return tuple(value)
+    return tuple(integer(f"{name}[{i}]", side) for i, side in enumerate(value))
 
 
 def _per_axis(padding):

@@ -18,6 +18,7 @@ from cnnlib.widgets.page import page_html, page_script
 logger = logging.getLogger(__name__)
 DEAD_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 ASSETS = "_static/cnnlib"
+BOOK_CSS = Path(__file__).with_name("book.css")
 WORDS_A_MINUTE = 200
 MATHJAX = "sphinx-mathjax-offline/static/mathjax/tex-svg.js"
 
@@ -119,28 +120,9 @@ def write_assets(app):
     folder = Path(app.outdir) / ASSETS
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "widgets.js").write_text(page_script(WIDGETS), encoding="utf-8")
-    (folder / "cnnlib.css").write_text(stylesheet() + PAGE_CSS, encoding="utf-8")
+    (folder / "cnnlib.css").write_text(stylesheet() + BOOK_CSS.read_text(encoding="utf-8"), encoding="utf-8")
     source = importlib.metadata.distribution("sphinx-mathjax-offline").locate_file(MATHJAX)
     shutil.copyfile(source, folder / Path(MATHJAX).name)
-
-
-PAGE_CSS = """
-/* The book's own pages. */
-.cnnlib-figure img { background: none !important; max-width: 100%; }
-figure.cnnlib-figure figcaption { display: block !important; } /* the theme hides it with one of the two pictures */
-/* The theme puts every HTML output on a light sheet in the dark; a summary follows the page instead. */
-html[data-theme="dark"] .bd-content div.cell_output .text_html:has(> .cnnlib-summary) {
-  background: none; color: inherit; padding: 0;
-}
-.cnnlib-summary table { border-collapse: collapse; font-size: 0.9rem; }
-.cnnlib-summary th, .cnnlib-summary td { border: 1px solid var(--pst-color-border); padding: 3px 8px; text-align: left; vertical-align: top; white-space: nowrap; }
-.cnnlib-summary details[open] { white-space: normal; min-width: 10em; }
-.pst-scrollable-table-container { overflow-x: auto; max-width: 100%; }
-.bd-article code.literal, .bd-article code.literal .pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-.cnnlib-times { color: var(--pst-color-text-muted); }
-.cnnlib-stamp { font-size: 0.85rem; border-top: 1px solid var(--pst-color-border); margin-top: 2rem; padding-top: 0.5rem; }
-.math, mjx-container[display="true"] { overflow-x: auto; max-width: 100%; }
-"""
 
 
 def add_stamp(app, doctree, docname):

@@ -3,6 +3,7 @@
 import random
 import re
 import statistics
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -188,20 +189,40 @@ def test_rounded_sums_say_so(open_widget):
 # --- settings --------------------------------------------------------------------------------------------
 
 
-def test_the_first_range_sets_the_input_size(open_widget):
+def test_the_first_range_moves_the_window(open_widget):
     page = open_widget(ConvExplorer())
-    before = page.inner_text("main")
-    first = page.locator("input[type=range]").first
-    first.focus()
-    page.keyboard.press("ArrowRight")
-    assert "Input 6 × 6" in page.inner_text("main") != before
+    before = sum_text(page)
+    page.locator("input[type=range]").first.press("ArrowRight")
+    assert place(page) == 1
+    assert before != sum_text(page) and "2/9" in page.inner_text("main")
+
+
+@pytest.mark.parametrize("width, open", [(390, False), (1280, True)])
+def test_the_settings_wait_on_a_phone(open_widget, width, open):
+    page = open_widget(ConvExplorer(), width=width)
+    assert control(page, "Input size").is_visible() == open
+    page.get_by_text("Settings", exact=True).click()
+    assert control(page, "Input size").is_visible() != open
+
+
+def test_the_input_size(open_widget):
+    page = open_widget(ConvExplorer())
+    size = control(page, "Input size")
+    size.press("ArrowRight")
+    assert "Input 6 × 6" in page.inner_text("main")
     assert np.shape(shown(page)) == (4, 4)
     # What a smaller input hides comes back.
     start = shown(page, INPUT)
-    first.fill("3")
+    size.fill("3")
     assert np.shape(shown(page, INPUT)) == (3, 3)
-    first.fill("6")
+    size.fill("6")
     assert shown(page, INPUT) == start
+
+
+def test_a_small_input_from_python(open_widget):
+    page = open_widget(ConvExplorer(image=[[5]], kernel=[[2]]))
+    assert control(page, "Input size").input_value() == "1"
+    assert shown(page) == [[10]]
 
 
 def test_stride_padding_dilation_by_their_controls(open_widget):
@@ -381,18 +402,9 @@ def test_a_tidy_tab_order(open_widget):
             assert outline == "3px", stop
         stops.append(stop)
     assert stops == [
-        *[
-            "Input size",
-            "Input",
-            "Kernel",
-            "Kernel size",
-            "Strides",
-            "Dilation rate",
-            "Padding",
-            "Bias",
-            "Flip the kernel",
-        ],
-        *["Input 5 × 5", "Kernel 3 × 3", "Output 3 × 3", "Position", "Previous", "Play", "Next"],
+        *["Input 5 × 5", "Kernel 3 × 3", "Output 3 × 3", "Position", "Previous", "Play", "Next", "Settings"],
+        *["Input size", "Input", "Kernel", "Kernel size", "Strides", "Dilation rate", "Padding", "Bias"],
+        "Flip the kernel",
     ]
 
 
@@ -475,7 +487,7 @@ def test_a_bad_kernel_entry(open_widget):
     page = open_widget(ConvExplorer())
     before = shown(page)
     cell = page.locator(f"{KERNEL} input").first
-    for text in ("x", "", "1/0", "1/2/3", "10000", "1e9", "--1", "Infinity"):
+    for text in ("x", "", "1/0", "1/2/3", "10000", "1e9", "--1", "1.2.3", ".", "0x10", "1e2", "Infinity"):
         cell.fill(text)
         problem = page.locator(".cnnlib-problem:visible").inner_text()
         assert problem.startswith(f"“{text}” is not a number that fits")
@@ -504,11 +516,11 @@ STATES = {
 def test_a_phone_never_scrolls_sideways(open_page, tmp_path):
     page = open_page(page_of([ConvExplorer(**settings) for settings in STATES.values()], tmp_path), width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    cut = page.locator(".cnnlib-conv *").evaluate_all(
+    cut = page.locator(".cnnlib-conv-explorer *").evaluate_all(
         "all => all.filter(e => !e.closest('table, .cnnlib-sr') && e.getBoundingClientRect().right > 390).length"
     )
     assert cut == 0
-    assert page.locator(".cnnlib-conv").count() == len(STATES)
+    assert page.locator(".cnnlib-conv-explorer").count() == len(STATES)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -537,8 +549,7 @@ def test_script_time_per_step(open_widget, record_property):
     page = open_widget(ConvExplorer(image=DIGIT, kernel=[[1] * 5] * 5, padding="same"))
     times = page.evaluate(
         """async () => {
-          const times = [], [size, , strides] = document.querySelectorAll("input[type=range]");
-          const slider = [...document.querySelectorAll("input[type=range]")].at(-1);
+          const times = [], [slider, size, , strides] = document.querySelectorAll("input[type=range]");
           const step = async (input, value) => {
             const start = performance.now();
             input.value = value;
@@ -574,7 +585,7 @@ def test_the_notebook_module_drives_its_model(open_page, tmp_path):
             save_changes: () => saved.push(JSON.stringify(state)),
           };
           const el = document.querySelector("#el"), dispose = widget.render({ model, el });
-          const slider = el.querySelector("input[type=range]");
+          const slider = el.querySelector("details input[type=range]");
           slider.value = 7;
           slider.dispatchEvent(new Event("input"));
           el.querySelectorAll("table")[2].rows[2].cells[1].click();
@@ -600,6 +611,11 @@ def test_python_takes_arrays_and_gives_lists():
     assert widget.output[0][0] == 54.5
     widget.kernel = np.eye(2)
     assert widget.kernel == [[1, 0], [0, 1]]
+    widget.kernel = [np.ones(4), np.full(4, Fraction(1, 9))]
+    assert widget.kernel == [[1.0] * 4, [1 / 9] * 4]
+    widget.bias = Fraction(1, 9)
+    assert {type(x) for x in [widget.bias, *widget.kernel[0], *widget.kernel[1]]} == {float}
+    assert ConvExplorer(bias=np.int8(-3)).bias == -3
     assert ConvExplorer(padding=(0, 1)).padding == [0, 1]
     assert eval(repr(widget)).settings() == widget.settings()  # noqa: S307
 
@@ -621,15 +637,15 @@ def test_defaults_are_not_shared():
         ({"kernel": [[1] * 6] * 6}, ValueError, r"kernel has shape \(6, 6\): use 1 to 5"),
         ({"bias": None}, TypeError, "bias=None is not a number"),
         ({"bias": True}, TypeError, "bias=True is not a number"),
-        ({"strides": 5}, ValueError, "strides=5 is out of range: use an integer from 1 to 4"),
+        ({"strides": 5}, ValueError, "strides=5 is not an integer from 1 to 4"),
         ({"strides": 1.0}, TypeError, "strides=1.0 is not an integer"),
-        ({"dilation_rate": 0}, ValueError, "dilation_rate=0 is out of range: use an integer from 1 to 3"),
+        ({"dilation_rate": 0}, ValueError, "dilation_rate=0 is not an integer from 1 to 3"),
         ({"padding": "full"}, ValueError, "padding='full' is not valid: use 'valid', 'same', 0 to 6"),
         ({"padding": (1, 2, 3)}, ValueError, r"padding=\(1, 2, 3\) has 3 values: use \(before, after\)"),
-        ({"padding": -1}, ValueError, "padding=-1 is out of range: use an integer from 0 to 6"),
+        ({"padding": -1}, ValueError, "padding=-1 is not an integer from 0 to 6"),
         ({"padding": None}, TypeError, "padding=None is not an integer"),
         ({"position": 9}, ValueError, "position=9 is out of range: the output has 9 cells, use 0 to 8"),
-        ({"position": -1}, ValueError, "position=-1 is out of range: use an integer >= 0"),
+        ({"position": -1}, ValueError, "position=-1 is not an integer >= 0"),
         ({"flip": 1}, TypeError, "flip=1 is not a bool"),
         ({"stride": 1}, ValueError, "ConvExplorer has no setting 'stride'"),
     ],

@@ -4,6 +4,7 @@ CIFAR-10 itself is not in the repository. Most tests use stand-in files with its
 seeing; those that need the real thing use the folder that CNNLIB_DATA names, and skip where it is not set.
 """
 
+import codecs
 import errno
 import functools
 import hashlib
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import tracemalloc
 import urllib.error
 from pathlib import Path
 
@@ -141,15 +143,19 @@ def test_validation_is_the_last_of_each_class(copy):
         assert np.array_equal(parted.validation.x[parted.validation.y[:, 0] == label], of_class[-500:])
 
 
-@pytest.mark.parametrize("validation", [-10, 5, 50_000])
-def test_validation_out_of_range(validation):
-    with pytest.raises(ValueError, match=f"validation={validation} must be a multiple of 10 from 0 to 49,990"):
+@pytest.mark.parametrize(
+    ("validation", "error", "words"),
+    [
+        (-10, ValueError, "validation=-10 is not an integer from 0 to 49990"),
+        (50_000, ValueError, "validation=50000 is not an integer from 0 to 49990"),
+        (5, ValueError, "validation=5 is not a multiple of 10"),
+        (0.1, TypeError, "validation=0.1 is not an integer"),
+        (False, TypeError, "validation=False is not an integer"),
+    ],
+)
+def test_validation_that_cannot_be(validation, error, words):
+    with pytest.raises(error, match=words):
         load_cifar10(validation)
-
-
-def test_validation_of_the_wrong_type():
-    with pytest.raises(TypeError, match="validation=0.1 must be an integer"):
-        load_cifar10(0.1)
 
 
 def test_what_it_says_of_itself(copy):
@@ -227,6 +233,14 @@ def test_named_folder_without_data(tmp_path, monkeypatch):
         assert advice in str(caught.value)
 
 
+def test_home_of_nobody(monkeypatch):
+    monkeypatch.setenv("CNNLIB_DATA", "~nosuch")
+    with pytest.raises(DataError, match="CNNLIB_DATA is '~nosuch'"):
+        load_cifar10()
+    monkeypatch.setenv("KERAS_HOME", "~nosuch/keras")
+    assert cifar10._keras_cache() == Path("~nosuch/keras/datasets")  # as Keras reads it
+
+
 # --- damage: one message that names the file ---
 
 
@@ -301,6 +315,67 @@ def test_hostile_pickle_runs_nothing(copy, tmp_path, protocol):
 def test_hostile_functions_are_not_found(copy, function):
     attack = pickle.dumps(Hostile(function, "x"))
     refuse(replace(copy, "data_batch_1", attack), "more than arrays", function.__name__)
+
+
+class Built(Hostile):
+    """Pickled as: call the function, then set the state."""
+
+    def __init__(self, function, arguments, *state):
+        self.call = function, arguments, *state
+
+
+RECONSTRUCT, FROM_BUFFER = np.empty(0).__reduce__()[0], np.zeros(1).__reduce_ex__(5)[0]
+U1, LONG = np.dtype("u1"), "a" * 10**6
+
+
+def with_data(data):
+    return {b"data": data, b"labels": [0] * 10_000}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        # 800 MB of pointers, asked for when the array is made, and when its state is set (NumPy crashes there).
+        (with_data(Built(RECONSTRUCT, (np.ndarray, (10**8,), b"O"))), "damaged"),
+        (
+            with_data(Built(RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (10**8,), np.dtype("O"), False, []))),
+            "array of 'O8'",
+        ),
+        (with_data(Built(RECONSTRUCT, (np.ndarray, (0,), b"b"), (1, (10**12,), U1, False, b"few"))), "damaged"),
+        (with_data(Built(FROM_BUFFER, (b"few", U1, (10_000, 3072), "C"))), "damaged"),
+        # memory that nobody has written to
+        (with_data(Built(np.ndarray, ((10_000, 3072), U1))), "not callable"),
+        (with_data(Built(RECONSTRUCT, (np.ndarray, (10_000, 3072), b"B"))), "damaged"),
+        ([Built(codecs.encode, (LONG, "latin1")) for _ in range(100)], "more than arrays"),  # one text, many times
+        (Built(codecs.encode, ("a", "rot13")), "'rot13'"),
+    ],
+)
+def test_hostile_arrays(copy, content, words):
+    path = replace(copy, "data_batch_1", content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=words) as caught:
+            load_cifar10()
+        assert tracemalloc.get_traced_memory()[1] < 200e6
+    finally:
+        tracemalloc.stop()
+    assert str(path) in caught.value.reason
+
+
+def test_lists_in_lists_are_not_unfolded(copy):
+    inner = [0] * 10_000
+    content = {b"data": np.zeros((10_000, 3072), np.uint8), b"labels": [[inner] * 10_000] * 10_000}
+    refuse(replace(copy, "data_batch_1", content), "labels is a list")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_every_pickle_protocol_is_read(stand_in, protocol, order):
+    batch = stand_in_batch(0)
+    written = batch | {b"data": np.array(batch[b"data"], order=order), b"labels": np.array(batch[b"labels"], ">i4")}
+    data, labels = cifar10._parse(pickle.dumps(written, protocol), Path("data_batch_1"))
+    np.testing.assert_array_equal(data, batch[b"data"])
+    np.testing.assert_array_equal(labels, batch[b"labels"])
 
 
 @pytest.mark.parametrize(
@@ -575,10 +650,11 @@ def test_shapes10_splits_share_no_picture(shapes):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"train": -1}, ValueError, "train=-1 must be 0 or more"),
-        ({"seed": -3}, ValueError, "seed=-3 must be 0 or more"),
-        ({"test": 1.5}, TypeError, "test=1.5 must be an integer"),
-        ({"validation": "10"}, TypeError, "validation='10' must be an integer"),
+        ({"train": -1}, ValueError, "train=-1 is not an integer >= 0"),
+        ({"seed": -3}, ValueError, "seed=-3 is not an integer >= 0"),
+        ({"test": 1.5}, TypeError, "test=1.5 is not an integer >= 0"),
+        ({"validation": "10"}, TypeError, "validation='10' is not an integer >= 0"),
+        ({"train": True}, TypeError, "train=True is not an integer >= 0"),
     ],
 )
 def test_shapes10_refuses(arguments, error, message):

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -120,13 +121,13 @@ def split_losing_one(labels, per_class, rng):
     return train[1:], validation
 
 
-def standardise(x_train, x_test, axis=(0, 1, 2), own=False, both=False):
+def standardise(x_train, x_test, axis=(0, 1, 2), own=False, both=False, ddof=0):
     source = np.concatenate([x_train, x_test]) / 255.0 if both else x_train / 255.0
     x_train, x_test = x_train / 255.0, x_test / 255.0
     test_source = x_test if own else source
     return (
-        (x_train - source.mean(axis)) / source.std(axis),
-        (x_test - test_source.mean(axis)) / test_source.std(axis),
+        (x_train - source.mean(axis)) / source.std(axis, ddof=ddof),
+        (x_test - test_source.mean(axis)) / test_source.std(axis, ddof=ddof),
     )
 
 
@@ -316,7 +317,7 @@ def samples():
         ),
         "cifar10.chance": Sample(
             (0.1, se(0.1, 10_000), se(0.6, 5_000)),
-            (0.1, 0.003, 0.007),
+            (Fraction(1, 10), 0.003, 0.007),
             (None, None, None),
             {
                 "variance": (0.1, 9e-6, 0.0069),
@@ -348,6 +349,7 @@ def samples():
                 "per pixel": lambda x_train, x_test: standardise(x_train, x_test, axis=0),
                 "both together": lambda x_train, x_test: standardise(x_train, x_test, both=True),
                 "all colours in one": lambda x_train, x_test: standardise(x_train, x_test, axis=None),
+                "sample deviation": lambda x_train, x_test: standardise(x_train, x_test, ddof=1),
             },
         ),
         "first-cnn.valid": Sample(
@@ -726,8 +728,7 @@ def test_importing_the_checks_loads_no_tensorflow():
         ([[1, 2], [3, 4]], np.array([[1.0, 2], [3, 4]])),
         (np.array([28, 28, 6]), (28, 28, 6)),
         ([28, 28, 6], (28, 28, 6)),
-        (" Same ", "same"),
-        (np.True_, True),
+        (Fraction(1, 3), 1 / 3),
         (float("nan"), float("nan")),
         (float("inf"), float("inf")),
         ((np.ones(2), [1, 2, 3]), (np.ones(2), np.array([1, 2, 3]))),
@@ -751,15 +752,12 @@ def test_equal_values(answer, truth):
         (np.array([True]), np.array([1]), "dtype bool"),
         ("3", 3, "quotes"),
         (3 + 0j, 3, "type complex"),
+        (Fraction(10**400), 3, "too large"),
         ({3}, 3, "type set"),
         (np.ones((3, 1)), np.ones(3), "is (3, 1) and should be (3,)"),
         (np.ones(1), 1, "is (1,) and should be () (a single number)"),
         ([[1, 2], [3]], np.ones((2, 2)), "different lengths"),
         (np.array([1, 2, 9]), np.array([1, 2, 3]), "1 of 3 numbers are not; the first at position (2,) is too large"),
-        (1, True, "True or False"),
-        (False, True, "The other one"),
-        (3, "same", "text"),
-        ("valid", "same", "text"),
         (3, (3, 4), "2 parts"),
         ((3,), (3, 4), "2 parts are expected and your answer has 1"),
         ((3, 5), (3, 4), "Part 2 of 2: the number is too large"),

@@ -26,12 +26,16 @@ property_test = settings(max_examples=300, deadline=None)
 
 @pytest.fixture(scope="module")
 def keras():
-    return pytest.importorskip("keras")
+    import keras
+
+    return keras
 
 
 @pytest.fixture(scope="module")
 def tf():
-    return pytest.importorskip("tensorflow")
+    import tensorflow
+
+    return tensorflow
 
 
 def fits(n, k, s, padding, d):
@@ -42,19 +46,13 @@ def fits(n, k, s, padding, d):
 
 
 def test_importing_is_light():
-    """Neither TensorFlow nor NumPy is loaded, and a fresh interpreter has both modules in under 50 ms."""
+    """Neither TensorFlow nor NumPy is loaded; benchmarks/library.py measures how long it takes."""
     script = (
-        "import sys, time; start = time.perf_counter(); import cnnlib, cnnlib.geometry; "
-        "seconds = time.perf_counter() - start; "
-        "print(seconds, *[name for name in ('numpy', 'tensorflow', 'keras') if name in sys.modules])"
+        "import sys, cnnlib, cnnlib.geometry; "
+        "print([name for name in ('numpy', 'tensorflow', 'keras') if name in sys.modules])"
     )
-    seconds = []
-    for _ in range(5):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        time, *heavy = done.stdout.split()
-        assert not heavy
-        seconds.append(float(time))
-    assert min(seconds) < 0.05, seconds  # the best of five: other work on the machine is not ours
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 # --- properties ---------------------------------------------------------------------------------------------
@@ -208,6 +206,27 @@ def test_numpy_integers_give_plain_ones():
             ValueError,
             "layers[1].strides=0 is not an integer",
         ),
+        (lambda: geometry.conv_macs((28, 28), (3, 3, 3), 1, 1), ValueError, "kernel_size=(3, 3, 3) needs 2 axes"),
+        (lambda: geometry.conv_macs(28, (3,), 1, 1), ValueError, "kernel_size=(3,) needs 2 axes, like output_shape"),
+        (
+            lambda: geometry.receptive_field([(3, 1, 1, "smae")]),
+            ValueError,
+            "layers[0].padding='smae' is none of 'valid',",
+        ),
+        (
+            lambda: geometry.receptive_field([(3,), (3, 1, 1, 7.5)]),
+            TypeError,
+            "layers[1].padding=7.5 is none of 'valid',",
+        ),
+        (
+            lambda: geometry.receptive_field_start([(3, 1, 1, (1, -1))]),
+            ValueError,
+            "layers[0].padding=(1, -1) is none of",
+        ),
+        (lambda: geometry.settings_for(28, 14, kernel_sizes=5), TypeError, "kernel_sizes=5 is not a list"),
+        (lambda: geometry.settings_for(28, 14, strides=(s for s in (1, 2))), TypeError, "strides=<generator"),
+        (lambda: geometry.settings_for(28, 14, paddings="same"), TypeError, "paddings='same' is not a list"),
+        (lambda: geometry.settings_for(28, 14, dilation_rates={1, 2}), TypeError, "dilation_rates={1, 2} is not"),
         (lambda: geometry.receptive_field([3]), TypeError, "layers[0]=3 is not (kernel_size["),
         (lambda: geometry.receptive_field([()]), ValueError, "layers[0]=() is not (kernel_size["),
         (lambda: geometry.receptive_field(3), TypeError, "layers=3 is not a list of layers"),

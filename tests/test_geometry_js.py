@@ -109,7 +109,9 @@ class Draw:
             c_in, filters, groups = self.channels()
             return [self.kernel(), c_in, filters, self.flag(), groups]
         if name == "conv_macs":
-            return [self.sides(64), self.kernel(), *self.channels()]
+            rank = self.rng.choice((1, 2, 2, 3))  # of both: JavaScript leaves the check of unequal ones to Python
+            outputs, kernel = ([self.integer(1, high) for _ in range(rank)] for high in (64, 11))
+            return [outputs, self.rng.choice((kernel, self.rng.randint(1, 11))), *self.channels()]
         if name == "dense_params":
             return [self.integer(1, 5000), self.integer(1, 500), self.flag()]
         if name == "dense_macs":

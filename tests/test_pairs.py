@@ -112,9 +112,12 @@ def student(tmp_path_factory):
 def test_the_students_notebook_holds_the_exercises_and_no_solution(name, student):
     full = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     handed_out = nbformat.read(student / f"{name}.ipynb", as_version=4)
-    solutions = [cell.source for cell in full.cells if "solution" in cell.metadata.get("tags", [])]
+    tags = [set(cell.metadata.get("tags", [])) for cell in full.cells]
+    solutions = [cell.source for cell, its in zip(full.cells, tags, strict=True) if "solution" in its]
     text = "\n".join(cell.source for cell in handed_out.cells)
-    assert len(handed_out.cells) == len(full.cells) - len(solutions)
+    assert len(handed_out.cells) == sum(not its & {"solution", "remove-cell"} for its in tags)
+    quizzes = [cell for cell in handed_out.cells if "correct=True" in cell.source]
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in quizzes), "quiz answers start folded"
     assert not re.search(r"check\(.*strict=True", text), "only solutions are checked strictly"
     for solution in solutions:
         # A mended bug shares most lines with the bug; the lines that make it right must not be there.

@@ -231,7 +231,15 @@ def test_dropout_scales_what_it_keeps_as_keras_does():
     ("call", "names"),
     [
         (lambda: reference.max_pool(X, padding=1), "padding=1"),
-        (lambda: reference.max_pool(X, 7), "kernel_size=7"),
+        (lambda: reference.max_pool(X, 7), "pool_size=7 does not fit into 5 x 6 pixels"),
+        (lambda: reference.max_pool(X, (2, 7)), "pool_size=(2, 7)"),
+        (lambda: reference.average_pool(X, 0), "pool_size=0"),
+        (lambda: reference.max_pool(X, (2, 0)), "pool_size[1]=0"),
+        (lambda: reference.max_pool(X, strides=0), "strides=0"),
+        (lambda: reference.batch_norm([[1, 2], [3]], np.ones(2), np.ones(2)), "x is not an array of numbers"),
+        (lambda: reference.batch_norm(X, np.ones(3), np.ones(3), epsilon=0), "epsilon=0"),
+        (lambda: reference.batch_norm(X, np.ones(3), np.ones(3), epsilon=-1e-3), "epsilon=-0.001"),
+        (lambda: reference.batch_norm(X, np.ones(3), np.ones(3), epsilon=float("nan")), "epsilon=nan"),
         (lambda: reference.average_pool(X[0]), "x has shape"),
         (lambda: reference.batch_norm(X, np.ones(2), np.ones(3)), "gamma has shape (2,)"),
         (lambda: reference.batch_norm(X, np.ones(3), np.ones(3), moving_mean=np.ones(3)), "moving_variance"),
@@ -241,6 +249,23 @@ def test_dropout_scales_what_it_keeps_as_keras_does():
 )
 def test_the_other_layers_name_the_bad_argument(call, names):
     with pytest.raises(ValueError) as raised:
+        call()
+    assert names in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        (lambda: reference.max_pool(X, 2.5), "pool_size=2.5"),
+        (lambda: reference.average_pool(X, strides="2"), "strides='2'"),
+        (lambda: reference.batch_norm(X, ["a"] * 3, np.ones(3)), "gamma has dtype"),
+        (lambda: reference.batch_norm(X, np.ones(3), np.ones(3), epsilon="small"), "epsilon='small'"),
+        (lambda: reference.dropout(X, "a", np.random.default_rng()), "rate='a'"),
+        (lambda: reference.dropout(X, 0.5, None), "rng=None"),
+    ],
+)
+def test_the_other_layers_name_the_wrong_type(call, names):
+    with pytest.raises(TypeError) as raised:
         call()
     assert names in str(raised.value)
 

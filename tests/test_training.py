@@ -1,8 +1,8 @@
 """Training: resumed runs against undisturbed ones, best weights, budgets, precision, records."""
 
+import dataclasses
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,7 +16,7 @@ import pytest
 import record as record_tool
 from cnnlib import models, training
 from cnnlib.data import Dataset, Split
-from cnnlib.training import budget, checkpoint, loop, record
+from cnnlib.training import budget, checkpoint, loop, recipe, record
 from cnnlib.training.hardware import Hardware, _cpu, detect
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -167,7 +167,7 @@ def test_a_longer_run_goes_on_from_a_finished_one(tmp_path):
     assert again.history == longer.history
     for a, b in zip(again.model.get_weights(), longer.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="epochs must be 3 or more"):
+    with pytest.raises(ValueError, match="epochs=2 is not an integer >= 3"):
         quick(epochs=2, run_dir=tmp_path)
 
 
@@ -197,6 +197,96 @@ def test_another_net_is_not_resumed(started):
             quick(net, run_dir=started)
         for a, b in zip(net.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def wired_net(skip=True, kernel_regularizer=None, kernel_initializer="glorot_uniform", name=None, **call):
+    """Weights of the same shapes, whatever the arguments."""
+    keras.utils.set_random_seed(0)
+    settings = {"kernel_regularizer": kernel_regularizer, "kernel_initializer": kernel_initializer, "name": name}
+    image = keras.Input((8, 8, 3))
+    a = keras.layers.Conv2D(3, 3, padding="same", **settings)(image)
+    b = keras.layers.BatchNormalization()(a, **call)
+    both = keras.layers.Add()([a, b] if skip else [b, b])
+    return keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(both)))
+
+
+def nested(block):
+    """The wired net inside a class of one's own, whose `call` nobody can look into."""
+
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = block
+
+        def call(self, x, training=None):
+            return self.block(x)
+
+    return Outer()
+
+
+OTHER_NETS = {
+    "regularizer": {"kernel_regularizer": keras.regularizers.L2(0.5)},
+    "initializer": {"kernel_initializer": "zeros"},
+    "wiring": {"skip": False},
+    "asleep in its call": {"training": False},
+}
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, nested], ids=["functional", "inside a class"])
+@pytest.mark.parametrize("other", OTHER_NETS.values(), ids=OTHER_NETS)
+def test_settings_and_wiring_are_seen(wrap, other):
+    net = recipe.fingerprint(wrap(wired_net()))
+    assert recipe.fingerprint(wrap(wired_net(**other))) != net
+    assert recipe.fingerprint(wrap(wired_net(name="first"))) == net  # names are not
+
+
+def test_a_net_with_another_regularizer_or_wiring_is_not_resumed(tmp_path):
+    quick(wired_net(kernel_regularizer=keras.regularizers.L2(0.5)), epochs=1, run_dir=tmp_path / "regularizer")
+    quick(wired_net(skip=False), epochs=1, run_dir=tmp_path / "wiring")
+    for folder in ("regularizer", "wiring"):
+        with pytest.raises(ValueError, match="layers is"):
+            quick(wired_net(), run_dir=tmp_path / folder)
+
+
+def test_seeds_and_what_was_called_are_no_part_of_a_net():
+    def augmented(batch, rate=0.5):
+        # RandomCrop makes a seed up; without an Input the net is built by its first call.
+        layers = [keras.layers.RandomCrop(6, 6), keras.layers.Flatten(), keras.layers.Dropout(rate)]
+        net = keras.Sequential([*layers, keras.layers.Dense(3)])
+        net(np.zeros((batch, 8, 8, 3)))
+        return recipe.fingerprint(net)
+
+    assert augmented(2) == augmented(3) != augmented(2, rate=0.4)
+    a, b = (recipe.fingerprint(models.baseline(asleep=asleep)) for asleep in (False, True))
+    assert a != b
+
+
+def test_a_checkpoint_of_another_version_is_not_resumed(started):
+    path = started / "checkpoint.npz"
+    state, groups = checkpoint.load(path)
+    checkpoint.save(
+        path, {k: v for k, v in state.items() if k not in ("format", "stopped")}, groups
+    )  # the first format
+    with pytest.raises(ValueError, match="run_dir='.*' holds a run that another version of cnnlib began"):
+        quick(run_dir=started)
+
+
+def test_a_run_stopped_by_a_callback_is_finished(tmp_path, capsys):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    first = quick(epochs=5, run_dir=tmp_path, callbacks=[Stop()])
+    assert len(first.history["loss"]) == 2
+    for epochs in (5, 3):
+        again = quick(toy_net(seed=4), epochs=epochs, run_dir=tmp_path, callbacks=[Stop()], progress=True)
+        assert again.history == first.history and not again.resumed
+        assert "a callback stopped it after epoch 2" in capsys.readouterr().out
+        for a, b in zip(again.model.get_weights(), first.model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    longer = quick(epochs=6, run_dir=tmp_path)
+    assert len(longer.history["loss"]) == 6 and longer.history["loss"][:2] == first.history["loss"]
+    assert not longer.resumed
 
 
 def test_a_damaged_checkpoint_is_refused_and_changes_nothing(started):
@@ -334,16 +424,62 @@ def test_a_compiled_net_keeps_its_optimizer_and_its_metric():
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"epochs": 0}, ValueError, "epochs must be 1 or more, got 0"),
-        ({"epochs": 1.5}, TypeError, "epochs must be an integer, got 1.5"),
-        ({"batch_size": -1}, ValueError, "batch_size must be 1 or more, got -1"),
-        ({"images": 0}, ValueError, "images must be 1 or more, got 0"),
-        ({"seed": -1}, ValueError, "seed must be 0 or more, got -1"),
+        ({"epochs": 0}, ValueError, "epochs=0 is not an integer >= 1"),
+        ({"epochs": 1.5}, TypeError, "epochs=1.5 is not an integer >= 1"),
+        ({"epochs": True}, TypeError, "epochs=True is not an integer >= 1"),
+        ({"batch_size": -1}, ValueError, "batch_size=-1 is not an integer >= 1"),
+        ({"images": 0}, ValueError, "images=0 is not an integer >= 1"),
+        ({"seed": -1}, ValueError, "seed=-1 is not an integer >= 0"),
+        ({"learning_rate": 0}, ValueError, "learning_rate=0 is not a finite number above 0"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate=nan is not a finite number above 0"),
+        ({"learning_rate": float("inf")}, ValueError, "learning_rate=inf is not a finite number above 0"),
+        ({"learning_rate": "fast"}, TypeError, "learning_rate='fast' is not a number, a Keras schedule or None"),
+        ({"learning_rate": True}, TypeError, "learning_rate=True is not a number"),
+        ({"callbacks": None}, TypeError, "callbacks=None is not a list of Keras callbacks"),
+        ({"callbacks": keras.callbacks.TerminateOnNaN()}, TypeError, "callbacks=.* is not a list of Keras callbacks"),
+        ({"callbacks": [print]}, TypeError, "callbacks=.* is not a list of Keras callbacks"),
+        ({"model": "net"}, TypeError, "model='net' is not a keras.Model"),
+        ({"data": "cifar10"}, TypeError, "dataset, a str, is not .* lacks name, train.x, train.y, validation.x"),
+        ({"data": tuple(toy_data())}, TypeError, "dataset, a tuple, is not .* lacks name, train.x"),
+        ({"run_dir": 3}, TypeError, "run_dir=3 is not a path or None"),
+        ({"run_dir": __file__}, ValueError, "run_dir='.*' is a file; it must be a folder"),
     ],
 )
 def test_bad_arguments(changes, error, words):
     with pytest.raises(error, match=words):
         quick(**changes)
+
+
+def test_a_split_must_hold_as_many_images_as_labels():
+    good = toy_data()
+    for bad in (Split(good.train.x[:0], good.train.y[:0]), Split(good.train.x[:9], good.train.y)):
+        for part in ("train", "validation"):
+            words = f"dataset.{part} has {len(bad.x)} images and {len(bad.y)} labels"
+            with pytest.raises(ValueError, match=words):
+                quick(data=dataclasses.replace(good, **{part: bad}))
+
+
+def test_a_net_must_have_an_output_a_class():
+    words = r"model puts out an array of shape \(None, 2\), and the labels run from 0 to 2; .* classes > 2"
+    net = toy_net(units=2)
+    with pytest.raises(ValueError, match=words):
+        quick(net)
+    assert not net.compiled  # the same call with a right net, or a right call with this one, still works
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    with pytest.raises(ValueError, match=words):
+        quick(net)
+    flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 8)])  # its output is (N, 1, 1, 3)
+    with pytest.raises(ValueError, match=r"shape \(None, 1, 1, 3\)"):
+        quick(flat)
+    with pytest.raises(ValueError, match="labels run from -1 to 2"):
+        good = toy_data()
+        quick(data=dataclasses.replace(good, train=Split(good.train.x, good.train.y.astype(int) - 1)))
+
+
+def test_a_learning_rate_may_be_a_schedule():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
+    rate = quick(epochs=1, learning_rate=schedule).recipe["optimizer"]["learning_rate"]
+    assert rate["class_name"] == "ExponentialDecay" and rate["config"]["decay_rate"] == 0.9
 
 
 def test_progress_is_a_line_an_epoch_in_a_log(capsys):
@@ -448,7 +584,7 @@ def test_scale_of_the_environment(on):
     on(LAPTOP, CNNLIB_SCALE="full")
     assert training.scale(RESNET18) == training.Scale("full", 45_000, 5, 32)
     on(LAPTOP, CNNLIB_SCALE="fast")
-    with pytest.raises(ValueError, match="CNNLIB_SCALE must be one of ci, laptop, gpu, full, got 'fast'"):
+    with pytest.raises(ValueError, match="CNNLIB_SCALE='fast' is not one of ci, laptop, gpu, full"):
         training.scale()
 
 
@@ -468,10 +604,12 @@ def test_scale_falls_with_cost_and_never_to_nothing(on, place, machine):
 
 def test_scale_refuses_what_it_cannot_use(on):
     on(LAPTOP)
-    with pytest.raises(TypeError, match="model must be"):
-        training.scale("baseline")
-    with pytest.raises(ValueError, match="MACs must be 0 or more, got -1"):
-        training.scale(-1)
+    for bad in ("baseline", True):
+        with pytest.raises(TypeError, match=f"model={bad!r} is not a built Keras model or a number of MACs"):
+            training.scale(bad)
+    for bad in (-1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=f"model={bad} is not a finite number of MACs >= 0"):
+            training.scale(bad)
 
 
 def test_baseline_s_cost_is_what_summary_says():
@@ -554,7 +692,7 @@ def test_a_record_goes_to_disk_and_back(finished, tmp_path):
     run, kept = finished
     assert kept["params"] == run.model.count_params() and kept["trainable_params"] == kept["params"] - 8
     assert kept["history"] == run.history and kept["recipe"]["epochs"] == 2
-    assert kept["versions"]["keras"] == keras.__version__
+    assert kept["versions"]["Keras"] == keras.__version__ and kept["versions"]["cnnlib"]
     assert kept["wall_seconds"] == pytest.approx(sum(run.history["seconds"]), abs=0.01)
     path = training.save_record(kept, tmp_path)
     assert path.name == "toy.json" and training.load_record("toy", tmp_path) == kept
@@ -563,6 +701,8 @@ def test_a_record_goes_to_disk_and_back(finished, tmp_path):
         training.load_record("tow", tmp_path)
     with pytest.raises(ValueError, match="letters, digits"):
         training.load_record("../toy", tmp_path)
+    with pytest.raises(TypeError, match="name=3 is not a string"):
+        training.load_record(3)
 
 
 def changed(kept, path, value):
@@ -578,6 +718,7 @@ def changed(kept, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
+        ("format", 1, "format=1 is not 2: record the run again"),
         ("seed", "0", "seed has the wrong type: '0'"),
         ("params", True, "params has the wrong type"),
         ("resumed", 0, "resumed has the wrong type"),
@@ -676,19 +817,22 @@ def test_every_net_is_recorded_by_the_notes_recipe():
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_fits_the_code(name):
     kept = training.load_record(name)
-    net = getattr(models, kept["net"])()
-    assert kept["params"] == net.count_params()
-    recipe = kept["recipe"]
+    builder, changes = record_tool.NETS[kept["net"]]
+    net = builder(**changes)
+    assert (kept["net"], kept["params"]) == (net.name, net.count_params())
+    used = kept["recipe"]
+    if kept["versions"]["Keras"] == keras.__version__:  # another Keras may know other settings
+        assert used["layers"] == recipe.fingerprint(net)
     names = {
         recipe_name: record_tool.record_name(kept["net"], recipe_name, kept["seed"])
         for recipe_name in record_tool.RECIPES
     }
     assert name == kept["name"] and name in names.values()
     wanted = next(record_tool.RECIPES[r] for r, n in names.items() if n == name)
-    assert {key: recipe[key] for key in wanted} == wanted
-    assert recipe["dataset"] in ("CIFAR-10", "CIFAR-10 (JPEG copy)")
-    assert (recipe["images"], recipe["validation_images"]) == (45_000, 5_000)
-    assert recipe["optimizer"]["name"].lower() == "adam" and recipe["optimizer"]["learning_rate"] == 0.001
+    assert {key: used[key] for key in wanted} == wanted
+    assert used["dataset"] in ("CIFAR-10", "CIFAR-10 (JPEG copy)")
+    assert (used["images"], used["validation_images"]) == (45_000, 5_000)
+    assert used["optimizer"]["name"].lower() == "adam" and used["optimizer"]["learning_rate"] == 0.001
     assert len(kept["git"]["commit"]) == 40 and not kept["git"]["dirty"]
     accuracies = kept["history"]["val_accuracy"]
     assert kept["best_epoch"] == 1 + accuracies.index(max(accuracies))
@@ -701,3 +845,20 @@ def test_the_recorder_refuses_code_that_is_not_committed(monkeypatch, capsys):
         record_tool.main(["baseline"])
     assert record_tool.record_name("baseline", "notes", 0) == "baseline"
     assert record_tool.record_name("baseline", "notes", 2) == "baseline-seed2"
+
+
+@pytest.mark.parametrize(("seed", "name"), [(0, "baseline-asleep"), (1, "baseline-asleep-seed1")])
+def test_the_recorder_knows_the_sleeping_net(monkeypatch, tmp_path, capsys, seed, name):
+    rng = np.random.default_rng(0)
+
+    def split(n):
+        return Split(rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8), np.arange(n, dtype=np.uint8)[:, None] % 10)
+
+    monkeypatch.setattr(record_tool.data, "load_cifar10", lambda: Dataset("toy", (), split(64), split(20), split(20)))
+    monkeypatch.setattr(record_tool.training, "save_record", lambda kept: training.record.save_record(kept, tmp_path))
+    record_tool.main(["baseline-asleep", "--seed", str(seed), "--dirty", "--run-dir", str(tmp_path / "run")])
+    kept = training.load_record(name, tmp_path)
+    assert (kept["name"], kept["net"], kept["seed"]) == (name, "baseline-asleep", seed)
+    weights = checkpoint.load(tmp_path / "run" / "checkpoint.npz")[1]["best"]
+    moving_mean = [w.path for w in models.baseline(asleep=True).weights].index("bn1/moving_mean")
+    np.testing.assert_array_equal(weights[moving_mean], np.zeros(6))

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import jupytext
+import nbformat
 
+# What the book folds away or leaves out starts folded in a notebook too: quiz answers, for one.
+FOLDED = {"setup", "hide-input", "hide-cell", "remove-input", "remove-cell"}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -27,7 +30,18 @@ def make_pairs(root: Path = ROOT) -> None:
             cwd=root,
             stdout=subprocess.DEVNULL,
         )
+        fold(notebook)
         print(notebook.relative_to(root))
+
+
+def fold(path: Path) -> None:
+    """Mark the cells in FOLDED as folded, for JupyterLab and for Colab."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and FOLDED & set(cell.metadata.get("tags", [])):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+            cell.metadata["cellView"] = "form"
+    nbformat.write(notebook, path)
 
 
 if __name__ == "__main__":

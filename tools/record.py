@@ -2,7 +2,8 @@
 
     python tools/record.py baseline --seed 0
 
-writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). The checkpoint lies outside git, in
+writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). "baseline-asleep" is the same net with its
+batch normalisation and dropout in inference mode. The checkpoint lies outside git, in
 runs/; after a kill the same command goes on. The test set is used once, at the end.
 """
 
@@ -16,6 +17,10 @@ from cnnlib.training.record import git_state
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Nets that are a builder with an argument; every other name is a builder of cnnlib.models.
+VARIANTS = {"baseline-asleep": (models.baseline, {"asleep": True})}
+NETS = {name: (getattr(models, name), {}) for name in models.__all__} | VARIANTS
+
 # The notes' recipe: Adam at its default rate, batches of 32, five epochs over all training images.
 RECIPES = {"notes": {"epochs": 5, "batch_size": 32}}
 
@@ -27,7 +32,7 @@ def record_name(net, recipe, seed):
 
 def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("net", choices=models.__all__)
+    parser.add_argument("net", choices=NETS)
     parser.add_argument("--recipe", choices=RECIPES, default="notes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--run-dir", type=Path, help="folder of the checkpoint (default: runs/NAME)")
@@ -45,7 +50,8 @@ def main(arguments=None):
     if not (options.trial or options.dirty) and (state is None or state["dirty"]):
         sys.exit("The code is not committed: a record of it could not be traced. Commit first, or add --dirty.")
     dataset = data.load_cifar10()
-    model = training.build(getattr(models, options.net), seed=options.seed)
+    builder, changes = NETS[options.net]
+    model = training.build(builder, seed=options.seed, **changes)
     amount = {"epochs": 1, "batch_size": 32, "images": 4_000} if options.trial else RECIPES[options.recipe]
     run_dir = None if options.trial else options.run_dir or ROOT / "runs" / name
     print(f"{name}: {model.count_params():,} parameters, {dataset.name}, {model.dtype_policy.name}")

@@ -1,11 +1,10 @@
 """CIFAR-10: find it, or download it, read it safely, check it, and say which copy it is."""
 
-import contextlib
 import hashlib
 import io
-import operator
 import os
 import pickle
+import re
 import shutil
 import socket
 import tarfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnlib._arguments import integer
 from cnnlib.data._dataset import DataError, Dataset, Split, remember
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -92,12 +92,9 @@ def load_cifar10(validation=5000):
 
 
 def _validation_per_class(validation):
-    try:
-        size = operator.index(validation)
-    except TypeError:
-        raise TypeError(f"validation={validation!r} must be an integer") from None
-    if size % 10 or not 0 <= size < 10 * TRAIN_PER_CLASS:
-        raise ValueError(f"validation={validation!r} must be a multiple of 10 from 0 to 49,990")
+    size = integer("validation", validation, 0, 10 * TRAIN_PER_CLASS - 10)
+    if size % 10:
+        raise ValueError(f"validation={validation!r} is not a multiple of 10")
     return size // 10
 
 
@@ -111,7 +108,7 @@ def _find():
     """
     named = os.environ.get("CNNLIB_DATA")
     if named:
-        place = Path(named).expanduser()
+        place = Path(os.path.expanduser(named))  # Path.expanduser raises for a user that is not there
         folder = next((f for f in (place / FOLDER, place) if _lists_a_batch(f)), None)
         if folder is None:
             raise DataError(f"CNNLIB_DATA is {named!r}, and there is no {FOLDER}/ with CIFAR-10 in it")
@@ -125,7 +122,7 @@ def _keras_cache():
     if home is None:
         user = os.path.expanduser("~")
         home = os.path.join(user if os.access(user, os.W_OK) else "/tmp", ".keras")
-    return Path(home).expanduser() / "datasets"
+    return Path(os.path.expanduser(home)) / "datasets"
 
 
 def _cache_folders():
@@ -218,14 +215,50 @@ def _extract(archive, folder):
 
 # --- read ---
 
-# The only two functions that a NumPy array in a pickle needs, taken from an array: their module is
-# named numpy.core.multiarray in old files and numpy._core.multiarray in new ones.
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
+# A pickled array is: make one by `_reconstruct`, then give it a state (version, shape, dtype, Fortran order,
+# bytes). NumPy follows such a state blindly, so nothing of NumPy's is called while the file is read: what
+# stands for its functions only notes the state, and `_array` makes the array once the sizes are known.
+
+
+class _Array:
+    """A pickled array as the file tells of it."""
+
+    state = None
+
+    def __init__(self, *_):  # the file's arguments count for nothing
+        pass
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class _Dtype:
+    """A pickled dtype as the file tells of it."""
+
+    order = "="
+
+    def __init__(self, code, *_):
+        self.code = code
+
+    def __setstate__(self, state):
+        self.order = state[1]
+
+
+def _from_buffer(raw, dtype, shape, order):
+    """Stand for the function that pickle protocol 5 calls."""
+    array = _Array()
+    array.state = (1, shape, dtype, order == "F", raw)
+    return array
+
+
+# The modules are named numpy.core in old files and numpy._core in new ones.
 _ADMITTED = {
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy", "ndarray"): "ndarray",  # an argument of _reconstruct; a text cannot be called
+    ("numpy", "dtype"): _Dtype,
 }
 
 
@@ -234,13 +267,36 @@ class _NotData(pickle.UnpicklingError):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Admits NumPy arrays and plain containers, where an ordinary unpickler calls whatever the file names."""
+    """Admits arrays and plain containers, where an ordinary unpickler calls whatever the file names."""
+
+    encoded = 0
 
     def find_class(self, module, name):
+        if (module, name) == ("_codecs", "encode"):
+            return self._encode
         try:
             return _ADMITTED[module, name]
         except KeyError:
             raise _NotData(f"it asks for {module}.{name}") from None
+
+    def _encode(self, text, encoding):
+        """Return bytes that Python 3 wrote as a text, which is what protocol 2 has for them."""
+        self.encoded += len(text)  # a file may name one long text again and again
+        if encoding != "latin1" or self.encoded > LARGEST_FILE:
+            raise _NotData(f"it asks for {self.encoded:,} bytes in {encoding!r}")
+        return text.encode("latin1")
+
+
+def _array(value):
+    """Return the NumPy array that an `_Array` tells of; anything else as it is. Raises for a state that lies."""
+    if not isinstance(value, _Array):
+        return value
+    _, shape, dtype, fortran, raw = value.state
+    code = dtype.code.decode() if isinstance(dtype.code, bytes) else dtype.code
+    order = dtype.order.decode() if isinstance(dtype.order, bytes) else dtype.order
+    if not re.fullmatch("[iuf][1248]", code):
+        raise ValueError(f"an array of {code!r}")
+    return np.frombuffer(raw, np.dtype(code).newbyteorder(order)).reshape(shape, order="F" if fortran else "C")
 
 
 def _read(path):
@@ -258,20 +314,21 @@ def _parse(raw, path):
     try:
         # Python 2 wrote the original files: their strings are bytes.
         batch = _ArraysOnly(io.BytesIO(raw), encoding="bytes").load()
+        if isinstance(batch, dict):
+            data, labels = (_array(batch.get(key.encode(), batch.get(key))) for key in ("data", "labels"))
     except _NotData as error:
         raise DataError(f"{path} holds more than arrays and was not opened: {error}") from error
     except Exception as error:  # a damaged pickle may raise almost anything (Python's pickle documentation)
         raise DataError(f"{path} is cut short or damaged ({len(raw):,} bytes): {error}") from error
 
     if not isinstance(batch, dict):
-        raise DataError(f"{path} holds a {type(batch).__name__}; a batch is a dict of data and labels")
-    data = batch.get(b"data", batch.get("data"))
-    labels = batch.get(b"labels", batch.get("labels"))
+        raise DataError(f"{path} holds a {type(batch).__name__.lstrip('_')}; a batch is a dict of data and labels")
     shape = (BATCH_SIZE, PIXELS)
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != shape:
         raise DataError(f"{path}: data is {_describe(data)}; it must be a uint8 array of shape {shape}")
-    with contextlib.suppress(ValueError):  # a ragged list: it stays a list, and is refused below
-        labels = np.asarray(labels) if isinstance(labels, list) else labels
+    # Lists in lists would be unfolded, and a small file can hold very large ones: they stay, and are refused below.
+    if isinstance(labels, list) and all(isinstance(label, (int, float)) for label in labels):
+        labels = np.asarray(labels)
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.shape != (BATCH_SIZE,):
         raise DataError(f"{path}: labels is {_describe(labels)}; it must hold {BATCH_SIZE} integers")
     if labels.min() < 0 or labels.max() > 9:

@@ -4,10 +4,9 @@ The course falls back on it where CIFAR-10 cannot be had. Every picture is a sha
 distance (negative inside, positive outside), so the same ten formulas can be written in any language.
 """
 
-import operator
-
 import numpy as np
 
+from cnnlib._arguments import integer
 from cnnlib.data._dataset import Dataset, Split, remember
 
 CLASS_NAMES = (
@@ -61,20 +60,10 @@ def load_shapes10(train=8000, validation=1000, test=2000, seed=0):
     Source: our own drawing; the distance formulas are elementary geometry.
     """
     sizes = {"train": train, "validation": validation, "test": test}
-    sizes = [_non_negative(name, size) for name, size in sizes.items()]
-    streams = np.random.default_rng(_non_negative("seed", seed)).spawn(3)
+    sizes = [integer(name, size, 0) for name, size in sizes.items()]
+    streams = np.random.default_rng(integer("seed", seed, 0)).spawn(3)
     splits = [_make_split(size, rng) for size, rng in zip(sizes, streams, strict=True)]
     return remember(Dataset("Shapes-10", CLASS_NAMES, *splits))
-
-
-def _non_negative(name, value):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}={value!r} must be an integer") from None
-    if number < 0:
-        raise ValueError(f"{name}={value!r} must be 0 or more")
-    return number
 
 
 def _make_split(size, rng):

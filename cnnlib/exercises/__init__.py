@@ -11,9 +11,9 @@ Nothing here prints an answer, and an error in the learner's own code always rea
 
 import difflib
 import importlib
-import operator
 import pkgutil
 
+from cnnlib._arguments import integer
 from cnnlib.exercises._model import ExerciseError, Verdict
 
 __all__ = ["ExerciseError", "Verdict", "check", "hint", "judge", "report"]
@@ -38,8 +38,8 @@ _tried = {}  # id -> the last outcome in this kernel, in the order of the first 
 def check(id, answer, strict=False):
     """Print whether the answer is correct, incorrect (and why), or not attempted yet.
 
-    id: the exercise's name, as it stands in the chapter. answer: a plain number, text, NumPy array, tuple or
-    list of these, or the function or class that the exercise asks for. strict: raise unless correct.
+    id: the exercise's name, as it stands in the chapter. answer: a plain number, NumPy array, tuple or list
+    of these, or the function or class that the exercise asks for. strict: raise unless correct.
     Raises ExerciseError where strict says so, and where the learner's own code raised (that error is its
     cause); ValueError for an unknown id.
     """
@@ -70,12 +70,7 @@ def hint(id, n=1):
     Raises ValueError for an unknown id or n < 1, TypeError where n is no integer.
     """
     hints = _find(id).hints
-    try:
-        number = operator.index(n)
-    except TypeError:
-        raise TypeError(f"n={n!r} is not an integer: use 1 to {len(hints)}") from None
-    if number < 1:
-        raise ValueError(f"n={n} is out of range: use 1 to {len(hints)}")
+    number = integer("n", n)
     if number > len(hints):
         print(f"There are no more hints for {id}: hint {len(hints)} is the last one.")
     else:

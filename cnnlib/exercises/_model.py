@@ -69,7 +69,7 @@ class Exercise:
 
 
 def value_exercise(id, *, idea, hints, truth, mistakes, rtol=1e-5):
-    """Return an exercise whose answer is a number, a text, an array, or a tuple of these.
+    """Return an exercise whose answer is a number, an array, or a tuple of these.
 
     truth: a function of no arguments that computes the answer. rtol: the relative error allowed to rounding.
     """

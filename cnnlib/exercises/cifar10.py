@@ -201,9 +201,11 @@ stratified_split = Exercise(
     "cifar10.split",
     idea="Drawn class by class, kept apart from training, the same for the same seed: a split to choose models by.",
     hints=(
-        "np.flatnonzero(labels.ravel() == c) gives the indices of class c.",
-        "rng.choice(indices, size=per_class, replace=False) draws without drawing one twice.",
-        "What is not in the validation part is the training part: np.setdiff1d does that.",
+        "Solve it for one class first: which positions of `labels` hold it? Mind that `labels` is a column.",
+        "Of these positions some go to validation. Which method of `rng` draws several things from a list, and "
+        "how do you keep it from drawing one of them twice?",
+        "Do so for each class and collect what was drawn. All other indices are for training: how can you tell "
+        "them from those that were drawn?",
     ),
     mistakes=(TWICE, LOST, UNBALANCED, OTHER_DICE, NOT_DRAWN),
     checker=_check_split,
@@ -214,15 +216,19 @@ stratified_split = Exercise(
 CHANNEL_AXES, PIXEL_AXES = (0, 1, 2), (0,)
 
 
-def _standardise(x_train, x_test, axes=CHANNEL_AXES, source="train"):
-    """Standardise both sets with the statistics of `source` over `axes`; what the mistakes differ in."""
+def _standardise(x_train, x_test, axes=CHANNEL_AXES, source="train", ddof=0):
+    """Standardise both sets with the statistics of `source` over `axes`; what the mistakes differ in.
+
+    The deviation divides by the number of values minus `ddof`.
+    """
     x_train, x_test = x_train / 255.0, x_test / 255.0
     sources = {
         "train": (x_train, x_train),
         "own": (x_train, x_test),
         "both": (np.concatenate([x_train, x_test]),) * 2,
     }
-    return tuple((x - s.mean(axes)) / s.std(axes) for x, s in zip((x_train, x_test), sources[source], strict=True))
+    pairs = zip((x_train, x_test), sources[source], strict=True)
+    return tuple((x - s.mean(axes)) / s.std(axes, ddof=ddof) for x, s in pairs)
 
 
 def _standardise_cases(rng):
@@ -273,6 +279,12 @@ standardise = function_exercise(
             "all colours in one",
             "You take one mean for all colours: red, green and blue each have their own.",
             lambda x_train, x_test: _standardise(x_train, x_test, (0, 1, 2, 3)),
+        ),
+        Mistake(
+            "sample deviation",
+            "Your deviation divides by n - 1, as for guessing that of a larger whole from a sample: divide by n, "
+            "so that the training pictures themselves come out with deviation 1.",
+            lambda x_train, x_test: _standardise(x_train, x_test, ddof=1),
         ),
     ),
 )

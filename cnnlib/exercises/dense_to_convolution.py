@@ -132,8 +132,8 @@ one_channel = function_exercise(
     hints=(
         "How many places are there for a window of 3 in a row of 5? Count them on paper.",
         "Make the output first, full of zeros, then fill it in two loops: one over its rows, one over its columns.",
-        "The window of output (row, column) is image[row : row + height, column : column + width], with the "
-        "kernel's height and width. Multiply it by the kernel, then sum.",
+        "Take one output number, row 1 and column 2 say: in which row and column of the picture does its window "
+        "begin, and before which does it end? Two slices cut it out; then do with it what you did in exercise 2.",
     ),
     truth=_one_channel,
     cases=_one_channel_cases,

@@ -167,7 +167,7 @@ accuracy = function_exercise(
     hints=(
         "Which class does a row of ten logits speak for? argmax tells, along the right axis.",
         "Print the shape of `predictions == labels`. One comparison a picture is wanted, and no more.",
-        "Labels of shape (N, 1) become shape (N,) with .ravel() or [:, 0].",
+        "If it is a table, the labels still stand in a column. Bring them into the shape of your predictions first.",
     ),
     truth=_accuracy,
     cases=_accuracy_cases,

@@ -1,16 +1,6 @@
 """The checks of the arguments that every builder shares."""
 
-import operator
-
-
-def _integer(name, value, least):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be {least} or more, got {value!r}")
-    return number
+from cnnlib._arguments import integer
 
 
 def check_input_shape(input_shape):
@@ -18,12 +8,12 @@ def check_input_shape(input_shape):
     try:
         sizes = tuple(input_shape)
     except TypeError:
-        raise TypeError(f"input_shape must be (height, width, channels), got {input_shape!r}") from None
+        raise TypeError(f"input_shape={input_shape!r} is not (height, width, channels)") from None
     if len(sizes) != 3:
-        raise ValueError(f"input_shape must be (height, width, channels), got {input_shape!r}")
-    return tuple(_integer(f"input_shape[{i}]", size, 1) for i, size in enumerate(sizes))
+        raise ValueError(f"input_shape={input_shape!r} is not (height, width, channels)")
+    return tuple(integer(f"input_shape[{i}]", size, 1) for i, size in enumerate(sizes))
 
 
 def check_classes(classes):
     """Return ``classes`` as an int, 2 or more."""
-    return _integer("classes", classes, 2)
+    return integer("classes", classes, 2)

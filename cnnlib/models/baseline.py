@@ -6,7 +6,15 @@ from keras import layers
 from cnnlib.models._arguments import check_classes, check_input_shape
 
 
-def baseline(input_shape=(32, 32, 3), classes=10):
+class _Asleep(keras.Model):
+    """A functional net that also trains with its layers in inference mode."""
+
+    # Writing `training=False` into the layers' own calls would not do: a functional net overrules them in `fit`.
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=False, mask=mask)
+
+
+def baseline(input_shape=(32, 32, 3), classes=10, *, asleep=False):
     """Build the course's first CNN.
 
     Conv 5x5, 6 filters, "same" | batch normalisation | ReLU | max pool 2x2, stride 2 | dropout 0.2 |
@@ -19,14 +27,21 @@ def baseline(input_shape=(32, 32, 3), classes=10):
     Args:
         input_shape: (height, width, channels) of one image, pixels 0 to 255.
         classes: number of classes, that is of logits.
+        asleep: True makes a net (named "baseline-asleep") whose batch normalisation and dropout stay in
+            inference mode while it trains: the moving statistics stay 0 and 1, and nothing is dropped. That
+            is what Keras 3 makes of a class whose ``call`` takes no ``training``, as the notes' class is
+            written (errata 0).
 
     Returns:
         A built ``keras.Model``: (N, height, width, channels) to logits (N, classes).
 
     Raises:
-        ValueError, TypeError: for a shape or a number of classes that cannot be.
+        ValueError, TypeError: for a shape or a number of classes that cannot be, or an ``asleep`` that is
+            no bool.
 
     """
+    if not isinstance(asleep, bool):
+        raise TypeError(f"asleep={asleep!r} is not True or False")
     inputs = keras.Input(check_input_shape(input_shape), name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(inputs)
     x = layers.Conv2D(6, 5, padding="same", name="conv1")(x)
@@ -38,4 +53,6 @@ def baseline(input_shape=(32, 32, 3), classes=10):
     x = layers.Dense(128, activation="relu", name="dense1")(x)
     x = layers.Dropout(0.2, name="drop2")(x)
     outputs = layers.Dense(check_classes(classes), dtype="float32", name="dense2")(x)
+    if asleep:
+        return _Asleep(inputs, outputs, name="baseline-asleep")
     return keras.Model(inputs, outputs, name="baseline")

@@ -1,11 +1,13 @@
 """How much to train, and in which number format: decided here and nowhere else."""
 
 import dataclasses
+import math
 import numbers
 import os
 
 import keras
 
+from cnnlib._arguments import integer
 from cnnlib.summary import summarize
 from cnnlib.training import hardware
 
@@ -73,14 +75,15 @@ def scale(model=None):
         Scale: ``fit(model, data, images=s.images, epochs=s.epochs, batch_size=s.batch_size)``.
 
     Raises:
-        ValueError: CNNLIB_SCALE is none of the four names, or a number of MACs below 0.
+        ValueError: CNNLIB_SCALE is none of the four names, or a number of MACs is below 0 or not finite.
+        TypeError: ``model`` is neither a net nor a number.
 
     """
     macs = _macs(model)
     machine = hardware.detect()
     name = os.environ.get("CNNLIB_SCALE") or _place(machine)
     if name not in SCALES:
-        raise ValueError(f"CNNLIB_SCALE must be one of {', '.join(SCALES)}, got {name!r}")
+        raise ValueError(f"CNNLIB_SCALE={name!r} is not one of {', '.join(SCALES)}")
     chosen = Scale("full", ALL_IMAGES, 5, 32) if name == "full" else _within_budget(name, macs, machine)
     where = machine.gpu or f"{machine.cores} CPU core{'s' * (machine.cores != 1)}"
     print(f"{chosen} ({where}; CNNLIB_SCALE = {' | '.join(SCALES)} changes it)")
@@ -141,6 +144,7 @@ def build(builder, *, seed=0, **arguments):
         What ``builder`` returns.
 
     """
+    seed = integer("seed", seed, 0, 2**32 - 1)
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("float32")
@@ -161,8 +165,8 @@ def _macs(model):
         return BASELINE_MACS
     if isinstance(model, keras.Model):
         return summarize(model).macs
-    if not isinstance(model, numbers.Real):
-        raise TypeError(f"model must be a built Keras model or a number of MACs, got {model!r}")
-    if not model >= 0:
-        raise ValueError(f"MACs must be 0 or more, got {model!r}")
+    if isinstance(model, bool) or not isinstance(model, numbers.Real):
+        raise TypeError(f"model={model!r} is not a built Keras model or a number of MACs")
+    if not 0 <= model < math.inf:
+        raise ValueError(f"model={model!r} is not a finite number of MACs >= 0")
     return model

@@ -5,7 +5,6 @@ best weights) is settled before or after Keras's loop, so a distribution strateg
 """
 
 import inspect
-import operator
 import sys
 import time
 import warnings
@@ -16,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from cnnlib.training import recipe
+from cnnlib._arguments import integer
+from cnnlib.training import check, recipe
 from cnnlib.training.record import metric_names
 from cnnlib.training.state import State
 
@@ -45,7 +45,8 @@ def fit(
 
     With ``run_dir`` a checkpoint is written after each epoch. The same call then goes on where a run was
     broken off (even by ``kill -9``; at most the epoch under way is lost) and ends with the history of an
-    undisturbed run. A larger ``epochs`` prolongs a run. A finished run is only read.
+    undisturbed run. A finished run is only read; so is one that a callback (``EarlyStopping``) has stopped. A
+    number of ``epochs`` larger than any before prolongs either.
 
     Args:
         model: a Keras model. ``training.build`` makes one with seeded weights.
@@ -57,16 +58,17 @@ def fit(
         seed: of the draw and of the order, which depends on the seed and the number of the epoch alone. It
             does not touch the net: its weights and dropout masks follow ``keras.utils.set_random_seed``,
             called before it is made (``training.build`` does).
-        learning_rate: of the Adam that this function compiles with; None is Keras's 0.001.
+        learning_rate: of the Adam that this function compiles with, a number above 0 or a Keras schedule; None
+            is Keras's 0.001.
         run_dir: folder of the checkpoint; None keeps none.
-        callbacks: more Keras callbacks; what they keep inside themselves is not in the checkpoint.
+        callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint.
         progress: show a bar and print a line an epoch.
 
     Returns:
         Run.
 
     Raises:
-        ValueError, TypeError: a bad argument; a ``run_dir`` that holds a run with another recipe.
+        ValueError, TypeError: a bad argument; a net with too few outputs for the classes; a ``run_dir`` that holds a run with another recipe.
         CheckpointError: a checkpoint that cannot be read or written.
         KeyboardInterrupt: with a message that says what is kept.
 
@@ -75,20 +77,22 @@ def fit(
             dropout: Keras 3 then leaves them switched off while it trains.
 
     """
-    epochs = _positive("epochs", epochs)
-    batch_size = _positive("batch_size", batch_size)
-    seed = _positive("seed", seed, least=0)
+    epochs = integer("epochs", epochs)
+    batch_size = integer("batch_size", batch_size)
+    images = None if images is None else integer("images", images)
+    seed = integer("seed", seed, 0)
+    check.arguments(model, dataset, learning_rate, run_dir, callbacks)
     _warn_if_training_is_ignored(model)
-    if len(dataset.validation.x) == 0:
-        raise ValueError("dataset.validation must hold images: the best epoch is chosen by them")
-    x, y = _subset(dataset.train, None if images is None else _positive("images", images), seed)
-    _compile(model, x, y, learning_rate)
+    x, y = _subset(dataset.train, images, seed)
+    _compile(model, x, y, dataset.validation.y, learning_rate)
     described = recipe.describe(model, dataset, x, y, batch_size, seed)
     state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
     done = len(state.history["loss"])
-    if progress and done:
+    if progress and done and state.stopped:
+        print(f"the run in {str(run_dir)!r} is finished: a callback stopped it after epoch {done}")
+    elif progress and done:
         print(f"{done} of {epochs} epochs come from the checkpoint in {str(run_dir)!r}")
-    if done < epochs:
+    if not state.finished(epochs):
         bar = _bar(progress, done, epochs, len(x), batch_size)
         try:
             model.fit(
@@ -97,7 +101,7 @@ def fit(
                 initial_epoch=done,
                 epochs=epochs,
                 steps_per_epoch=-(-len(x) // batch_size),
-                validation_data=tuple(dataset.validation),
+                validation_data=(dataset.validation.x, dataset.validation.y),
                 validation_batch_size=_VALIDATION_BATCH,
                 verbose=0,
                 callbacks=[*callbacks, _Watch(state, bar, epochs, progress)],
@@ -107,16 +111,6 @@ def fit(
         finally:
             bar.close()
     return state.finish(progress)
-
-
-def _positive(name, value, least=1):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be {least} or more, got {value!r}")
-    return number
 
 
 _ACT_IN_TRAINING = (
@@ -153,10 +147,11 @@ def _subset(split, images, seed):
     return x[chosen], y[chosen]
 
 
-def _compile(model, x, y, learning_rate):
+def _compile(model, x, y, validation_y, learning_rate):
     # A few images go through the net: that builds a net which was written without an Input, and shows what it
     # puts out. A row of logits that happens to look like probabilities is possible, eight of them are not.
     sample = keras.ops.convert_to_numpy(model(x[:8])).astype("float32")
+    check.outputs(model, sample.shape, y, validation_y)
     if model.compiled:
         if learning_rate is not None:
             raise ValueError(
@@ -230,7 +225,8 @@ class _Watch(keras.callbacks.Callback):
         metrics = {name: logs[key] for name, key in names.items()}
         metrics |= {f"val_{name}": logs[f"val_{key}"] for name, key in names.items()}
         metrics["seconds"] = round(time.perf_counter() - self.start, 3)
-        self.state.end_epoch(metrics, self.epochs)
+        # This callback comes last: the others have had their say.
+        self.state.end_epoch(metrics, self.epochs, bool(self.model.stop_training))
         if self.progress:
             self.bar.write(
                 "epoch {}/{}: loss {loss:.3f}, accuracy {accuracy:.3f}; validation loss {val_loss:.3f}, "

@@ -11,17 +11,17 @@ import numpy as np
 def describe(model, dataset, x, y, batch_size, seed):
     """Return everything that the history depends on but the number of epochs, as plain JSON values."""
     crc = 0
-    for array in (x, y, *dataset.validation):
+    for array in (x, y, dataset.validation.x, dataset.validation.y):
         crc = zlib.crc32(np.ascontiguousarray(array), crc)
     recipe = {
         "dataset": dataset.name,
         "data_crc32": f"{crc:08x}",
         "images": len(x),
         "validation_images": len(dataset.validation.x),
-        "layers": _fingerprint(model),
+        "layers": fingerprint(model),
         # Under float16 Keras wraps the optimizer to scale the loss; `precision` says that already.
-        "optimizer": _settings(getattr(model.optimizer, "inner_optimizer", model.optimizer)),
-        "loss": _settings(keras.losses.get(model.loss)),
+        "optimizer": settings(getattr(model.optimizer, "inner_optimizer", model.optimizer)),
+        "loss": settings(keras.losses.get(model.loss)),
         "batch_size": batch_size,
         "precision": model.dtype_policy.name,
         "seed": seed,
@@ -29,7 +29,7 @@ def describe(model, dataset, x, y, batch_size, seed):
     return json.loads(json.dumps(recipe))  # tuples become lists here, as they will in the checkpoint
 
 
-def _settings(thing):
+def settings(thing):
     """Return {"name": kind, setting: value, ...} of an optimizer or a loss, without what is switched off."""
     if not hasattr(thing, "get_config"):  # a loss that is a plain function
         return {"name": getattr(thing, "__name__", str(thing))}
@@ -44,20 +44,63 @@ def _plain(value):
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _fingerprint(model):
-    """Return a digest of the layers: kinds, plain settings, weight shapes; names do not count.
+# What says nothing of how a net computes. Names: Keras numbers unnamed layers through a session ("conv2d_3"),
+# so they differ when a cell is run again. Shapes seen at building: weights and
+# data tell of them, and the number of images in a call must not count. Seeds: some layers (RandomCrop) make one up where none is given, and a
+# resumed run takes the state of its random numbers from the checkpoint anyway. A lambda's code: it holds the
+# name of the file, which is another one after a restart of the notebook.
+_NOT_COUNTED = {"name", "batch_shape", "build_config", "build_input_shape", "compile_config", "seed", "code"}
 
-    Keras numbers unnamed layers through a session ("conv2d_3"), so names differ when a cell is run again.
+
+def fingerprint(model):
+    """Return a digest of the net: every setting of every layer, weight shapes, and, in functional nets, the wiring.
+
+    What a subclassed net does in ``call`` cannot be seen; its layers and their settings can.
     """
     seen = []
-    for layer in inner_layers(model):
+    for layer in (model, *inner_layers(model)):
         try:
             config = layer.get_config()
-        except NotImplementedError:  # a learner's own layer without get_config
+        except NotImplementedError:  # a learner's own class without get_config
             config = {}
-        plain = {k: v for k, v in config.items() if k != "name" and isinstance(v, (bool, int, float, str, tuple))}
-        seen.append([type(layer).__name__, plain, [list(w.shape) for w in layer.weights]])
-    return hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        seen.append([type(layer).__name__, _bare(config), [list(w.shape) for w in layer.weights]])
+    text = json.dumps(seen, sort_keys=True, default=_as_json)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _bare(value, places=None):
+    """Return a Keras config without names; in the wiring, a layer's place among its net's stands for its name."""
+    if isinstance(value, (list, tuple)):
+        return [_bare(v, places) for v in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("class_name")
+    if kind == "__keras_tensor__":  # what a layer is called with: (name of the layer it comes from, call, output)
+        name, *which = value["config"]["keras_history"]
+        return [places.get(name), *which]
+    if isinstance(kind, str) and kind.endswith("DTypePolicy"):
+        return value  # the one name that counts: "mixed_float16"
+    layers = value.get("layers")
+    if isinstance(layers, (list, tuple)) and all(isinstance(layer, dict) for layer in layers):
+        places = {layer.get("name"): i for i, layer in enumerate(layers)}
+    bare = {k: _bare(v, places) for k, v in value.items() if v is not None and k not in _NOT_COUNTED}
+    for ends in ("input_layers", "output_layers"):
+        if ends in bare:
+            bare[ends] = _renamed(bare[ends], places or {})
+    return bare
+
+
+def _renamed(value, places):
+    if isinstance(value, list):
+        return [_renamed(v, places) for v in value]
+    if isinstance(value, dict):
+        return {k: _renamed(v, places) for k, v in value.items()}
+    return places.get(value, value) if isinstance(value, str) else value
+
+
+def _as_json(value):
+    # A learner's layer may put anything into its config. Not repr: that can hold an address in memory.
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else type(value).__name__
 
 
 def inner_layers(model):

@@ -5,15 +5,18 @@ import datetime
 import importlib.metadata
 import json
 import math
-import platform
 import re
 import subprocess
 from pathlib import Path
 
+from cnnlib.stamp import versions
 from cnnlib.training.checkpoint import write_atomically
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+# Raised when a field, or what the digest `layers` is made of, changes: older records and checkpoints are refused.
+FORMAT = 2
 
 _NUMBER = (int, float)
 _FIELDS = {
@@ -104,14 +107,14 @@ class Run:
         is None where the code lies in no repository; ``dirty`` means that the code differed from the commit.
         """
         record = {
-            "format": 1,
+            "format": FORMAT,
             "name": name or self.model.name,
             "net": self.model.name,
             "params": self.model.count_params(),
             "trainable_params": sum(math.prod(w.shape) for w in self.model.trainable_weights),
             "seed": self.recipe["seed"],
             "recipe": {**self.recipe, "epochs": len(self.history["loss"])},
-            "versions": versions(),
+            "versions": {**versions(), "cnnlib": importlib.metadata.version("cnnlib")},
             "hardware": self.hardware,
             "git": self.git,
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -142,6 +145,8 @@ def check_record(record):
     """Raise ValueError, naming the field, unless ``record`` is a well-formed record."""
     if not isinstance(record, dict):
         raise ValueError(f"a record must be a dict, got {type(record).__name__}")
+    if record.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"format={record['format']!r} is not {FORMAT}: record the run again with tools/record.py")
     _check_fields("", record, _FIELDS)
     _check_fields("recipe.", record["recipe"], _RECIPE_FIELDS)
     history, epochs = record["history"], record["recipe"]["epochs"]
@@ -192,6 +197,7 @@ def load_record(name, folder=RESULTS):
 
     Raises:
         ValueError: there is no such record (the message lists those there are), or it is malformed.
+        TypeError: ``name`` is no string.
 
     """
     path = _path(name, folder)
@@ -207,24 +213,11 @@ def load_record(name, folder=RESULTS):
 
 
 def _path(name, folder):
+    if not isinstance(name, str):
+        raise TypeError(f"name={name!r} is not a string")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ValueError(f"name must consist of letters, digits, - and _, got {name!r}")
     return Path(folder) / f"{name}.json"
-
-
-def versions():
-    """Return the versions that decide a run's numbers: {"python": ..., "tensorflow": ..., ...}."""
-    import keras
-    import numpy
-    import tensorflow
-
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tensorflow.__version__,
-        "keras": keras.__version__,
-        "numpy": numpy.__version__,
-        "cnnlib": importlib.metadata.version("cnnlib"),
-    }
 
 
 def git_state():

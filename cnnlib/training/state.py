@@ -3,7 +3,7 @@
 import numpy as np
 
 from cnnlib.training import checkpoint, hardware, recipe
-from cnnlib.training.record import METRICS, Run, git_state
+from cnnlib.training.record import FORMAT, METRICS, Run, git_state
 
 
 class State:
@@ -26,6 +26,7 @@ class State:
         self.best = []
         self.best_epoch = 0
         self.resumed = False
+        self.stopped = False  # a callback ended the run before its last epoch
         self.one_machine = True
         self.hardware = hardware.detect().describe()
         self.git = git_state()
@@ -34,24 +35,35 @@ class State:
             self._restore(*loaded, epochs)
 
     def _restore(self, state, groups, epochs):
+        if state.get("format") != FORMAT:
+            raise ValueError(
+                f"run_dir={str(self.path.parent)!r} holds a run that another version of cnnlib began; "
+                "choose another run_dir, or delete that one"
+            )
         recipe.compare(state["recipe"], self.recipe, self.path.parent)
         done = len(state["history"]["loss"])
         if epochs < done:
-            raise ValueError(f"epochs must be {done} or more: {str(self.path.parent)!r} holds that many, got {epochs}")
+            raise ValueError(f"epochs={epochs} is not an integer >= {done}, the epochs in {str(self.path.parent)!r}")
         _assign(self.model.variables, groups["model"], self.path)
         _assign(self.model.optimizer.variables, groups["optimizer"], self.path)
         self.best = groups["best"]
         self.history, self.best_epoch = state["history"], state["best_epoch"]
+        self.stopped = state["stopped"] and epochs <= state["planned"]  # a larger number prolongs this run too
         # A finished run that is only read was not broken off.
-        self.resumed = state["resumed"] or done < state["planned"]
+        self.resumed = state["resumed"] or (done < state["planned"] and not state["stopped"])
         self.one_machine = state["one_machine"] and state["hardware"] == self.hardware
-        if done == epochs:
+        if self.finished(epochs):
             self.hardware, self.git, self.one_machine = state["hardware"], state["git"], state["one_machine"]
         elif state["git"] != self.git and self.git is not None:
             self.git = {**self.git, "dirty": True}  # no single commit made these epochs
 
-    def end_epoch(self, metrics, epochs):
+    def finished(self, epochs):
+        """Say whether nothing is left to train: all epochs are there, or a callback has stopped the run."""
+        return self.stopped or len(self.history["loss"]) == epochs
+
+    def end_epoch(self, metrics, epochs, stopped):
         """Take in one epoch's metrics, keep the weights if it is the best so far, write the checkpoint."""
+        self.stopped = stopped
         for name, value in metrics.items():
             self.history[name].append(float(value))
         accuracies = self.history["val_accuracy"]
@@ -62,10 +74,10 @@ class State:
             self._save(epochs)
 
     def _save(self, epochs):
-        kept = ("recipe", "history", "best_epoch", "resumed", "one_machine", "hardware", "git")
+        kept = ("recipe", "history", "best_epoch", "resumed", "stopped", "one_machine", "hardware", "git")
         checkpoint.save(
             self.path,
-            {**{name: getattr(self, name) for name in kept}, "planned": epochs},
+            {**{name: getattr(self, name) for name in kept}, "planned": epochs, "format": FORMAT},
             {
                 "model": [np.array(v) for v in self.model.variables],  # with the states of the dropout masks
                 "optimizer": [np.array(v) for v in self.model.optimizer.variables],

@@ -10,7 +10,7 @@ const PICTURES = {
 const OPENS_AT = { example: 5, edge: 6, digit: 8 };
 const blur = (k) => Array(k).fill(Array(k).fill(1 / (k * k)));
 const KERNELS = {
-  example: [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]],
+  example: Array(3).fill([-1, 0, 1]),
   identity: [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
   blur: blur(3),
   sharpen: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
@@ -31,13 +31,14 @@ const resize = (kernel, k) => {
   return old > 1 && equal(kernel, blur(old)) ? blur(k) : square(kernel, k, ((old - 1) >> 1) - ((k - 1) >> 1));
 };
 const nameOf = (grids, fits) => Object.keys(grids).find((name) => fits(grids[name], name)) ?? "own";
+const asIs = (x) => x;
 const short = (x) => Number(x.toFixed(2));
 const show = (x) => String(short(x));
 const factor = (x) => (x < 0 ? `(${show(x)})` : show(x));
 const sides = (grid) => `${grid.length} × ${grid[0].length}`;
-// "3", "-0.5", "1/9" -> a number; anything else, or too large a number -> NaN
+// "3", "-0.5", "1/9" -> a number; anything else ("0x10", "1e3"), or too large a number -> NaN
 function parse(text) {
-  const [over, under = 1, ...more] = text.replace("−", "-").replace(",", ".").split("/").map((part) => (part.trim() ? Number(part) : NaN));
+  const [over, under = 1, ...more] = text.replace("−", "-").replace(",", ".").split("/").map((part) => (/^ *[+-]?[\d.]+ *$/.test(part) ? Number(part) : NaN));
   return more.length || Math.abs(over / under) > LIMIT ? NaN : over / under;
 }
 
@@ -53,14 +54,18 @@ function withParts(model) {
     preset: ["kernel", (kernel) => nameOf(KERNELS, (grid, name) => (kernel.length > 2 || name === "identity") &&
       equal(kernel, resize(grid, kernel.length))), (name) => KERNELS[name]],
     mode: ["padding", (p) => (typeof p === "string" ? p : "explicit"), (mode) => (mode === "explicit" ? 1 : mode)],
-    zeros: ["padding", (p) => (typeof p === "string" ? 0 : Math.max(...[p].flat())), (zeros) => zeros],
+    zeros: ["padding", (p) => (typeof p === "string" ? 0 : Math.max(...[p].flat())), asIs],
   };
-  const event = (name) => `change:${parts[name.slice(7)]?.[0] ?? name.slice(7)}`;
+  const part = (key) => parts[key] ?? [key, asIs, asIs];
+  const event = (name) => name.replace(/\w+$/, (key) => part(key)[0]);
   return {
-    get: (key) => (parts[key] ? parts[key][1](model.get(parts[key][0])) : model.get(key)),
+    get(key) {
+      const [trait, read] = part(key);
+      return read(model.get(trait));
+    },
     set(key, value) {
-      const [trait, , write] = parts[key] ?? [key];
-      model.set(trait, write ? write(value, model.get(trait)) : value);
+      const [trait, , write] = part(key);
+      model.set(trait, write(value, model.get(trait)));
     },
     on: (name, action) => model.on(event(name), action),
     off: (name, action) => model.off(event(name), action),
@@ -76,7 +81,7 @@ function board(fillIn) {
     if (goal) goal.tabIndex = 0;
   };
   const table = h("table", {
-    role: "grid", "data-lm-suppress-shortcuts": "true",
+    role: "grid",
     focusin({ target }) { stopAt(target); target.select?.(); },
     keydown(event) {
       const step = ARROWS[event.key], td = event.target.closest("td"), { selectionStart, selectionEnd, value } = event.target;
@@ -95,7 +100,7 @@ function board(fillIn) {
     draw(text, now, look) {
       let letters = 3;
       name.textContent = text;
-      table.setAttribute("aria-label", text);
+      table.ariaLabel = text;
       if (!equal(shape, now)) {
         shape = now;
         table.replaceChildren(...make(now[0], now[1], fillIn).map((row) => h("tr", {}, row)));
@@ -107,12 +112,12 @@ function board(fillIn) {
         td.className = kind;
         if (weight === undefined) delete td.dataset.weight;
         else td.dataset.weight = show(weight);
-        if (chosen !== undefined) td.setAttribute("aria-selected", chosen);
+        if (chosen !== undefined) td.ariaSelected = chosen;
         if (chosen) stopAt(td);
         if (!input) td.textContent = show(value);
         // "1/9" or "2." must not be rewritten while it is being typed.
         else if (!input.matches(":focus") || Math.abs(parse(input.value) - value) > 1e-9) input.value = show(value);
-        input?.setAttribute("aria-label", label);
+        if (input) input.ariaLabel = label;
       });
       table.style.cssText = `--cells:${now[1]};--letters:${letters}`;
     },
@@ -122,8 +127,7 @@ function board(fillIn) {
 export default {
   render({ model: traits, el }) {
     const model = withParts(traits), T = STRINGS["conv-explorer"], { h, fill } = ui, { get } = model;
-    const view = ui.view({ model, el, name: "conv-explorer", label: T.label });
-    el.classList.add("cnnlib-conv");
+    const view = ui.view({ model, el, name: "conv-explorer" });
     let down, across, used, outputs, last, position, timer, opened = false;
     const pick = (to) => view.set({ position: to });
     const tell = (text) => { if (opened && !timer) view.say(text); };
@@ -135,7 +139,7 @@ export default {
       const judge = (value) => {
         const bad = Number.isNaN(value);
         wrong.hidden = !bad;
-        input.setAttribute("aria-invalid", bad);
+        input.ariaInvalid = bad;
         if (bad) tell(wrong.textContent = fill(T.wrong, { text: input.value, last: show(number()), limit: LIMIT }));
         else view.set({ [trait]: get(trait).map((row, r) => row.map((x, c) => (r === i && c === j ? value : x))) });
       };
@@ -199,7 +203,7 @@ export default {
       notes.textContent = [
         top + bottom + left + right && fill(T.padded, { top, bottom, left, right }),
         unread && fill(T.unread, { unread, all, rows: list(down.unread), columns: list(across.unread) }),
-        !problem && (get("flip") ? T.flipped : T.straight),
+        !problem && T.weights + (get("flip") ? T.flipped : T.straight),
         get("strides") > 1 && get("dilation_rate") > 1 && STRINGS.common.refused,
       ].filter(Boolean).join(" ");
       move();
@@ -213,14 +217,14 @@ export default {
       const rows = down.windows[row] ?? [], columns = across.windows[column] ?? [];
       stage.style.setProperty("--total", across.all + used[0].length + Math.max(width, 3));
       const words = { sides: sides(image), padded: `${down.all} × ${across.all}` };
-      inputs.draw(fill(words.sides === words.padded ? T.input : T.inputPadded, words), [down.all, across.all, down.zeros, across.zeros], (i, j) => {
+      inputs.draw(fill(T.input + (words.sides === words.padded ? "" : T.inputPadded), words), [down.all, across.all, down.zeros, across.zeros], (i, j) => {
         const r = i - down.zeros[0], c = j - across.zeros[0], value = image[r]?.[c], weight = used[rows.indexOf(r)]?.[columns.indexOf(c)];
         const unread = down.unread.includes(r) || across.unread.includes(c);
         const kind = value === undefined ? "pad" : unread ? "unread" : "";
         return { value: value ?? 0, kind: weight === undefined ? kind : `${kind} in`, weight: across.all > 12 ? undefined : weight,
           label: nameCell(r, c) + (unread ? T.isUnread : weight === undefined ? "" : T.isIn) };
       });
-      kernel.draw(fill(get("flip") ? T.kernelFlipped : T.kernel, { sides: sides(used) }), [used.length, used[0].length],
+      kernel.draw(fill(T.kernel, { sides: sides(used) }) + (get("flip") ? T.turned : ""), [used.length, used[0].length],
         (i, j) => ({ value: get("kernel")[i][j], kind: "weight", label: nameCell(i, j) }));
       result.draw(outputs[0] ? fill(T.output, { sides: sides(outputs) }) : T.noOutput, [outputs.length, width],
         (i, j) => ({ value: outputs[i][j], chosen: i === row && j === column }));
@@ -233,9 +237,8 @@ export default {
       const said = fill(T.said, { cell: nameCell(row, column), sum: show(value) });
       slider.max = last;
       slider.value = position;
-      slider.setAttribute("aria-valuetext", said);
       scrub.querySelector("output").textContent = counter(position);
-      tell(said);
+      tell(slider.ariaValueText = said);
     }
 
     function play(on) {
@@ -245,34 +248,34 @@ export default {
         if (position < last) pick(position + 1);
       }, ui.reducedMotion() ? 2000 : 700);
       playButton.textContent = on ? T.pause : T.play;
-      tell(slider.getAttribute("aria-valuetext"));
+      tell(slider.ariaValueText);
       if (on && position === last) pick(0);
     }
-    const button = (text, click) => h("button", { type: "button", class: "cnnlib-button", click }, text);
     const turn = (by) => pick((position + by + last + 1) % (last + 1));
-    const playButton = button(T.play, () => play(!timer));
+    const playButton = ui.button(T.play, () => play(!timer));
     const counter = (p) => `${p + 1}/${last + 1}`;
-    const scrub = view.range("position", { label: T.position, min: 0, max: 0, format: counter }), slider = scrub.querySelector("input");
+    const scrub = view.range("position", { min: 0, max: 0, format: counter }), slider = scrub.querySelector("input");
     const stage = h("div", {}, inputs.element, kernel.element, result.element);
     const player = h("div", { class: "cnnlib-conv-player" }, scrub,
-      h("div", {}, button(T.previous, () => turn(-1)), playButton, button(T.next, () => turn(1))));
+      h("div", {}, ui.button(T.previous, () => turn(-1)), playButton, ui.button(T.next, () => turn(1))));
     const impossible = h("p", { class: "cnnlib-problem" }), wrong = h("p", { class: "cnnlib-problem", hidden: true });
     const sum = h("p", { class: "cnnlib-conv-sum" }), notes = h("p", { class: "cnnlib-muted" });
 
-    const select = (key, label, words) => view.select(key, { label, options: Object.entries(words) });
-    const zeros = view.range("zeros", { label: T.zeros, min: 0, max: 6, format: () => [get("padding")].flat().join(", ") });
+    const zeros = view.range("zeros", { min: 0, max: 6, format: () => [get("padding")].flat().join(", ") });
     const controls = h("div", { class: "cnnlib-controls" },
-      view.range("size", { label: T.size, min: 3, max: Math.max(8, get("size")), format: () => sides(get("image")) }),
-      select("picture", T.picture, T.pictures), select("preset", T.preset, T.presets),
-      view.range("kernel_size", { label: T.kernelSize, min: 1, max: 5, format: () => sides(get("kernel")) }),
-      view.range("strides", { label: T.strides, min: 1, max: 4 }),
-      view.range("dilation_rate", { label: T.dilation, min: 1, max: 3 }),
-      select("mode", T.padding, T.modes), zeros,
-      view.range("bias", { label: T.bias, min: -10, max: 10, step: 0.5 }),
-      view.checkbox("flip", { label: T.flip }));
+      view.range("size", { min: Math.min(3, get("size")), max: Math.max(8, get("size")), format: () => sides(get("image")) }),
+      view.select("picture", T.pictures), view.select("preset", T.presets),
+      view.range("kernel_size", { max: 5, format: () => sides(get("kernel")) }),
+      view.range("strides", { max: 4 }),
+      view.range("dilation_rate", { max: 3 }),
+      view.select("mode", STRINGS.common.modes), zeros,
+      view.range("bias", { min: -10, max: 10, step: 0.5 }),
+      view.checkbox("flip"));
     // "own numbers" tells what is there; there is nothing to choose.
     controls.querySelectorAll("option[value=own]").forEach((own) => { own.disabled = true; });
-    el.append(controls, impossible, h("div", { class: "cnnlib-conv-stage" }, stage), wrong, player, sum, notes);
+    // What moves comes first; on a phone the settings wait until they are asked for.
+    el.append(impossible, h("div", { class: "cnnlib-conv-stage" }, stage), wrong, player, sum, notes,
+      h("details", { open: matchMedia("(min-width: 600px)").matches }, h("summary", {}, T.settings), controls));
     view.watch(["image", "kernel", "bias", "strides", "padding", "dilation_rate", "flip"], draw);
     view.watch(["position"], move);
     opened = true;

@@ -17,15 +17,16 @@ LIMIT = 9999  # a larger number fits no cell
 
 
 class _Grid(traitlets.TraitType):
-    """Rows of finite numbers, all of one length: nested lists or a two-dimensional array; kept as lists."""
+    """Rows of finite numbers, all of one length: lists, arrays, or a list of arrays; kept as lists."""
 
     def __init__(self, largest):
         super().__init__()
         self.largest = largest
 
     def validate(self, owner, value):
-        if isinstance(value, np.ndarray):
-            value = value.tolist()
+        value = _as_list(value)
+        if isinstance(value, (list, tuple)):
+            value = [_as_list(row) for row in value]
         if not isinstance(value, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in value):
             raise TypeError(f"{self.name}={value!r} is not a list of rows: use [[1, 0], [0, 1]] or an array")
         widths = sorted(set(map(len, value)))
@@ -173,14 +174,17 @@ class ConvExplorer(CourseWidget):
         return f"<p>A convolution with {escape(settings)}, bias {_short(self.bias)}.</p>{''.join(parts)}"
 
 
+def _as_list(value):
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 def _number(name, value):
     """Return value as an int or a float; what is finite and not too large to show."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} is not a number: use a number from -{LIMIT} to {LIMIT}")
-    value = value.item() if isinstance(value, np.generic) else value
     if not abs(value) <= LIMIT:
-        raise ValueError(f"{name}={value!r} is out of range: use a number from -{LIMIT} to {LIMIT}")
-    return value
+        raise ValueError(f"{name}={value} is out of range: use a number from -{LIMIT} to {LIMIT}")
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _short(value) -> str:

@@ -1,11 +1,14 @@
 // The twin of cnnlib/geometry.py, where the rules are explained: same order of arguments, same error texts
 // (here all RangeError). Tuples are arrays, None is null. n input side, k kernel size, s strides, p padding,
-// d dilation rate. No DOM, no imports. Private names begin with "geom": a page's files share one scope.
+// d dilation rate. Left to Python are the checks of what no widget passes: unequal ranks in convMacs and
+// choices that are no list in settingsFor. No DOM, no imports. Private names begin with "geom": a page's files
+// share one scope.
 
 const geomFail = (text) => { throw new RangeError(text); };
 const geomShow = (v) => Array.isArray(v) ? `(${v.map(geomShow).join(", ")}${v.length === 1 ? ",)" : ")"}`
   : typeof v === "string" ? `'${v}'` : v === true ? "True" : v === false ? "False" : v == null ? "None" : `${v}`;
-const geomInt = (name, v, least = 1) => Number.isInteger(v) && v >= least ? v
+const geomIsInt = (v, least) => Number.isInteger(v) && v >= least;
+const geomInt = (name, v, least = 1) => geomIsInt(v, least) ? v
   : geomFail(`${name}=${geomShow(v)} is not an integer >= ${least}`);
 const geomFlag = (name, v) => typeof v === "boolean" ? +v : geomFail(`${name}=${geomShow(v)} is neither True nor False`);
 const geomSides = (name, v, axes = 2) => !Array.isArray(v) ? Array(axes).fill(geomInt(name, v))
@@ -13,22 +16,25 @@ const geomSides = (name, v, axes = 2) => !Array.isArray(v) ? Array(axes).fill(ge
   : geomFail(`${name}=() is empty; use an integer or one integer an axis`);
 const geomProduct = (sides) => sides.reduce((a, b) => a * b, 1);
 
+// "valid", "same" or "causal", or the zeros [before, after]
+function geomPadding(name, p) {
+  const mode = typeof p === "string" ? p.toLowerCase() : Array.isArray(p) ? p : [p, p];
+  return ["valid", "same", "causal"].includes(mode) || mode.length === 2 && mode.every?.((zeros) => geomIsInt(zeros, 0))
+    ? mode : geomFail(`${name}=${geomShow(p)} is none of 'valid', 'same', 'causal', an integer >= 0, (before, after)`);
+}
 // how many input cells the kernel covers, zeros before, zeros after
 function geomAxis(n, k, s, p, d) {
   geomInt("n", n);
-  const covers = effectiveKernelSize(k, d), text = typeof p === "string";
+  const covers = effectiveKernelSize(k, d);
   geomInt("strides", s);
-  const mode = text ? p.toLowerCase() : "";
+  const mode = geomPadding("padding", p);
   if (mode === "valid") return [covers, 0, 0];
   if (mode === "causal") return [covers, covers - 1, 0];
   if (mode === "same") {
     const total = Math.max((Math.ceil(n / s) - 1) * s + covers - n, 0);
     return [covers, Math.floor(total / 2), Math.ceil(total / 2)];
   }
-  const sides = Array.isArray(p) ? p : [p, p];
-  if (text || sides.length !== 2 || !sides.every((z) => Number.isInteger(z) && z >= 0))
-    geomFail(`padding=${geomShow(p)} is none of 'valid', 'same', 'causal', an integer >= 0, (before, after)`);
-  return [covers, ...sides];
+  return [covers, ...mode];
 }
 // how many weights the filters have for one cell of the kernel
 function geomChannels(inChannels, filters, groups) {
@@ -40,10 +46,12 @@ function geomChannels(inChannels, filters, groups) {
 function geomStack(layers) {
   if (!Array.isArray(layers)) geomFail(`layers=${geomShow(layers)} is not a list of layers`);
   return layers.map((layer, i) => {
+    const at = `layers[${i}]`;
     if (!Array.isArray(layer) || layer.length < 1 || layer.length > 4)
-      geomFail(`layers[${i}]=${geomShow(layer)} is not (kernel_size[, strides[, dilation_rate[, padding]]])`);
+      geomFail(`${at}=${geomShow(layer)} is not (kernel_size[, strides[, dilation_rate[, padding]]])`);
     const [k, s = 1, d = 1, p = "valid"] = layer;
-    Object.entries({ kernel_size: k, strides: s, dilation_rate: d }).forEach(([name, v]) => geomInt(`layers[${i}].${name}`, v));
+    geomInt(at + ".kernel_size", k); geomInt(at + ".strides", s); geomInt(at + ".dilation_rate", d);
+    geomPadding(at + ".padding", p);
     return [k, s, d, p];
   });
 }

@@ -71,21 +71,17 @@ function drawing({ n, s, d, K, before, total, o, fits, unread }, width) {
 
 export default {
   render({ model, el }) {
-    const view = ui.view({ model, el, name: "size-calculator", label: W.label });
-    el.classList.add("cnnlib-size");
-    const slider = (key) => view.range(key, { label: W[key], min: 1, max: Math.max(MOST[key], model.get(key)) });
+    const view = ui.view({ model, el, name: "size-calculator" });
+    const slider = (key) => view.range(key, { max: Math.max(MOST[key], model.get(key)) });
     // Sets what its text says. Where it goes away with the problem that it solved, the result takes the focus.
-    const use = (values, text, label) => h("button", { type: "button", class: "cnnlib-button", "aria-label": label, click: (event) => {
+    const use = (values, text, label) => ui.button(text, ({ target }) => {
       view.set(values);
-      queueMicrotask(() => event.target.isConnected || head.focus());
-    } }, text);
-    const [head, notes, axis, rows, code, found, plain, padded] = ["p", "div", "div", "div", "pre", "p", "ul", "ul"].map((tag) => h(tag));
+      queueMicrotask(() => target.isConnected || head.focus());
+    }, { "aria-label": label });
+    const [notes, code, found, plain, padded] = ["div", "pre", "p", "ul", "ul"].map((tag) => h(tag));
+    const head = h("p", { class: "cnnlib-size-head", tabindex: -1 }), axis = h("div", { class: "cnnlib-size-axis" }), rows = h("div", { class: "cnnlib-size-pair" });
     const keras = h("section", {}, h("p", {}, h("b", {}, W.code), " ", view.copy(() => code.textContent)), code), zeros = slider("explicit_padding");
     const more = h("details", {}, h("summary"), padded);
-    head.className = "cnnlib-size-head";
-    rows.className = "cnnlib-size-pair";
-    axis.className = "cnnlib-size-axis";
-    head.tabIndex = -1;
     let ways = [], width = 600, said;
 
     const draw = () => {
@@ -94,9 +90,9 @@ export default {
       const layer = { filters: f, kernel_size: k, strides: s, padding: mode === "same" ? mode : "valid", dilation_rate: d };
       zeros.hidden = mode !== "explicit";
       keras.hidden = !ok;
-      head.textContent = fill(fits ? W.head : W.noHead, L);
+      head.textContent = fill(W.head + (fits ? W.shape : W.noOutput), L);
       notes.replaceChildren(problem && h("div", { class: "cnnlib-problem" }, problem, h("p", {}, repairs(L).map((change) => use(change, change.explicit_padding ? zeroPadding(change.explicit_padding) : python(change))))));
-      picture.setAttribute("aria-label", `${fill(W.picture, L)} ${head.textContent}`);
+      picture.ariaLabel = `${fill(W.picture, L)} ${head.textContent}`;
       axis.replaceChildren(picture, h("small", { class: "cnnlib-muted" }, W.windows, L.total > n ? W.struck : "", L.unread.length ? W.crossed : ""));
       rows.replaceChildren(...table.map(([key, value, formula, filled, remark]) => h("div", { "data-row": key }, h("div", {}, W[key], h("b", {}, `${value}`)),
         formula && [h("small", { class: "cnnlib-muted" }, formula), h("small", {}, `= ${filled}`)], remark && h("small", {}, remark))));
@@ -108,7 +104,7 @@ export default {
       mark();
     };
     // Marks the setting in use among those found.
-    const mark = () => ways.forEach(([button, values]) => button.setAttribute("aria-pressed", Object.keys(values).every((key) => model.get(key) === values[key])));
+    const mark = () => ways.forEach(([button, values]) => { button.ariaPressed = Object.keys(values).every((key) => model.get(key) === values[key]); });
     const list = () => {
       const n = model.get("n"), target = model.get("target"), groups = {}, [ks, ss, ds] = ["kernel_size", "strides", "dilation_rate"].map(upTo);
       ways = [];
@@ -122,7 +118,7 @@ export default {
           (groups[group] ??= []).push(button);
         }
       }
-      found.textContent = fill(ways.length ? W.found : W.noWay, { n, target, count: ways.length });
+      found.textContent = fill(W.found + (ways.length ? W.ways : W.noWay), { n, target, count: ways.length });
       plain.replaceChildren();
       padded.replaceChildren();
       for (const [group, buttons] of Object.entries(groups)) {
@@ -133,8 +129,8 @@ export default {
       mark();
     };
     el.append(h("div", { class: "cnnlib-controls" }, ["n", "kernel_size", "strides", "dilation_rate"].map(slider),
-      view.choice("padding", { label: W.padding, options: ["valid", "same", "explicit"].map((mode) => [mode, mode]) }), zeros,
-      ["in_channels", "filters"].map(slider), view.checkbox("use_bias", { label: W.use_bias })),
+      view.choice("padding", STRINGS.common.modes), zeros,
+      ["in_channels", "filters"].map(slider), view.checkbox("use_bias")),
     head, notes, axis, rows, h("div", { class: "cnnlib-size-pair" }, keras, h("section", {}, h("p", {}, h("b", {}, W.backwards)), slider("target"), found, plain, more)));
     view.watch(KEYS, draw);
     view.watch(["n", "target"], list);

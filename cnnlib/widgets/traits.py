@@ -1,23 +1,10 @@
 """Traits that the widgets share. They raise plain TypeError and ValueError that name the setting and what is valid."""
 
 import math
-import operator
 
 import traitlets
 
-
-def whole(name: str, value, low: int, high: float) -> int:
-    """Return `value` as an int from `low` to `high` (math.inf: no end); NumPy's integers are welcome."""
-    valid = f"use an integer >= {low}" if high == math.inf else f"use an integer from {low} to {high}"
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None:
-        raise TypeError(f"{name}={value!r} is not an integer: {valid}")
-    if not low <= number <= high:
-        raise ValueError(f"{name}={number} is out of range: {valid}")
-    return number
+from cnnlib._arguments import integer as whole
 
 
 class Whole(traitlets.TraitType):
@@ -25,7 +12,7 @@ class Whole(traitlets.TraitType):
 
     def __init__(self, default, low, high):
         super().__init__(default)
-        self.low, self.high = low, high
+        self.low, self.high = low, None if high == math.inf else high
 
     def validate(self, owner, value):
         """Return the number as an int."""

@@ -6,9 +6,9 @@ export const ui = (() => {
 
   function build(node, attributes, children) {
     for (const [key, value] of Object.entries(attributes ?? {})) {
-      if (value === null || value === undefined || value === false) continue;
+      if (value === undefined || value === false) continue;
       if (typeof value === "function") node.addEventListener(key, value);
-      else node.setAttribute(key, value === true ? "" : value);
+      else node.setAttribute(key, value);
     }
     node.append(...children.flat().filter((child) => child !== null && child !== undefined));
     return node;
@@ -17,19 +17,22 @@ export const ui = (() => {
   const h = (tag, attributes, ...children) => build(document.createElement(tag), attributes, children);
   const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
 
+  const button = (text, click, attributes) => h("button", { type: "button", class: "cnnlib-button", click, ...attributes }, text);
+
   // fill("kernel {k}", {k: 3}) -> "kernel 3"
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
 
   // One widget on screen. Everything it listens to on the model goes when dispose() is called.
-  function view({ model, el, name, label }) {
-    const listening = [];
-    const status = h("div", { class: "cnnlib-sr", role: "status", "aria-live": "polite" });
+  function view({ model, el, name }) {
+    const listening = [], words = STRINGS[name];
+    const status = h("div", { class: "cnnlib-sr", role: "status" });
     let announcing;
     el.replaceChildren();
-    el.classList.add("cnnlib");
-    build(el, { "data-cnnlib-widget": name, role: "group", "aria-label": label }, [status]);
+    el.classList.add("cnnlib", `cnnlib-${name}`);
+    // The last attribute: JupyterLab would take arrow keys away from what is inside.
+    build(el, { "data-cnnlib-widget": name, role: "group", "aria-label": words.label, "data-lm-suppress-shortcuts": "true" }, [status]);
 
     const on = (key, action) => {
       const event = `change:${key}`;
@@ -58,60 +61,55 @@ export const ui = (() => {
     };
     const tie = (key, show) => { on(key, show); show(); };
     const id = () => `cnnlib-${name}-${++serial}`;
-    // JupyterLab takes arrow keys away from inputs without this attribute.
-    const keepKeys = { "data-lm-suppress-shortcuts": "true" };
 
-    function range(key, { label, min, max, step = 1, format = String }) {
-      const own = id();
-      const input = h("input", { type: "range", id: own, min, max, step, ...keepKeys,
-        input: () => set({ [key]: Number(input.value) }) });
-      const output = h("output", { for: own });
+    // A control shows and sets the trait `key`; its label is the widget's word of that name.
+    const labelled = (key, input, ...more) => h("div", { class: "cnnlib-control" }, h("label", { for: input.id }, words[key]), input, more);
+
+    function range(key, { min = 1, max, step = 1, format = String }) {
+      const input = h("input", { type: "range", id: id(), min, max, step, input: () => set({ [key]: Number(input.value) }) });
+      const output = h("output", { for: input.id });
       tie(key, () => {
         input.value = model.get(key);
-        output.textContent = format(model.get(key));
-        input.setAttribute("aria-valuetext", output.textContent);
+        input.ariaValueText = output.textContent = format(model.get(key));
       });
-      return h("div", { class: "cnnlib-control" }, h("label", { for: own }, label), input, output);
+      return labelled(key, input, output);
     }
-    function choice(key, { label, options }) {
+    // `options` of the next two: {value: text}, all values strings.
+    function choice(key, options) {
       const group = id();
-      const inputs = options.map(([value]) => h("input", { type: "radio", name: group, value: String(value), id: `${group}-${value}`,
-        ...keepKeys, change: () => set({ [key]: value }) }));
-      tie(key, () => options.forEach(([value], i) => { inputs[i].checked = same(model.get(key), value); }));
-      return h("fieldset", { class: "cnnlib-choice" }, h("legend", {}, label), h("div", {},
-        options.map(([value, text], i) => h("span", {}, inputs[i], h("label", { for: inputs[i].id }, text)))));
+      return h("fieldset", { class: "cnnlib-choice" }, h("legend", {}, words[key]), h("div", {}, Object.entries(options).map(([value, text]) => {
+        const input = h("input", { type: "radio", name: group, value, id: id(), change: () => set({ [key]: value }) });
+        tie(key, () => { input.checked = model.get(key) === value; });
+        return h("span", {}, input, h("label", { for: input.id }, text));
+      })));
     }
-    function select(key, { label, options }) {
-      const own = id();
-      const input = h("select", { id: own, ...keepKeys, change: () => set({ [key]: options[input.selectedIndex][0] }) },
-        options.map(([value, text]) => h("option", { value: String(value) }, text)));
-      tie(key, () => { input.selectedIndex = options.findIndex(([value]) => same(model.get(key), value)); });
-      return h("div", { class: "cnnlib-control" }, h("label", { for: own }, label), input);
+    function select(key, options) {
+      const input = h("select", { id: id(), change: () => set({ [key]: input.value }) },
+        Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+      tie(key, () => { input.value = model.get(key); });
+      return labelled(key, input);
     }
-    function checkbox(key, { label }) {
-      const own = id();
-      const input = h("input", { type: "checkbox", id: own, ...keepKeys, change: () => set({ [key]: input.checked }) });
+    function checkbox(key) {
+      const input = h("input", { type: "checkbox", id: id(), change: () => set({ [key]: input.checked }) });
       tie(key, () => { input.checked = model.get(key); });
-      return h("div", { class: "cnnlib-check" }, input, h("label", { for: own }, label));
+      return h("div", { class: "cnnlib-check" }, input, h("label", { for: input.id }, words[key]));
     }
     function copy(getText) {
-      const button = h("button", { type: "button", class: "cnnlib-button", click: async () => {
-        const done = await toClipboard(getText());
-        button.textContent = done ? STRINGS.common.copied : STRINGS.common.copyFailed;
-        say(button.textContent);
-        setTimeout(() => { button.textContent = STRINGS.common.copy; }, 1500);
-      } }, STRINGS.common.copy);
-      return button;
+      const { copy, copied, copyFailed } = STRINGS.common;
+      const own = button(copy, async () => {
+        // Without permission or a secure context there is no clipboard; the button then says what to do.
+        const done = await navigator.clipboard?.writeText(getText()).then(() => true, () => false);
+        say(own.textContent = done ? copied : copyFailed);
+        setTimeout(() => { own.textContent = copy; }, 1500);
+      });
+      return own;
     }
     function dispose() {
       clearTimeout(announcing);
       listening.splice(0).forEach(([event, action]) => model.off(event, action));
     }
-    return { on, set, watch, say, range, choice, select, checkbox, copy, dispose };
+    return { set, watch, say, range, choice, select, checkbox, copy, dispose };
   }
 
-  // Without permission or a secure context there is no clipboard; the button then says what to do.
-  const toClipboard = (text) => Promise.resolve(navigator.clipboard?.writeText(text).then(() => true, () => false));
-
-  return { h, s, fill, same, reducedMotion, view };
+  return { h, s, button, fill, same, reducedMotion, view };
 })();

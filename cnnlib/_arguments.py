@@ -1,0 +1,31 @@
+"""The check of whole numbers that modules share, and how error messages show a value. Imports nothing heavy."""
+
+import operator
+
+__all__ = ["integer", "show"]
+
+
+def integer(name, value, least=1, most=None):
+    """Return `value` as a plain int from `least` to `most` (None: no end); NumPy's integers are welcome.
+
+    Raises TypeError for what is no integer, bools and floats too, and ValueError for one out of range.
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        valid = f">= {least}" if most is None else f"from {least} to {most}"
+        kind = TypeError if number is None else ValueError
+        raise kind(f"{name}={show(value)} is not an integer {valid}")
+    return number
+
+
+def show(value):
+    """Return the value as messages show it, NumPy's integers like plain ones and lists like tuples.
+
+    The JavaScript twin of `geometry` shows values in the same way.
+    """
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(map(show, value)) + (",)" if len(value) == 1 else ")")
+    return str(value) if hasattr(value, "__index__") else repr(value)
