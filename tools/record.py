@@ -3,8 +3,8 @@
     python tools/record.py baseline --seed 0
 
 writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). "baseline-asleep" is the same net with its
-batch normalisation and dropout in inference mode. The checkpoint lies outside git, in
-runs/; after a kill the same command goes on. The test set is used once, at the end.
+batch normalisation and dropout in inference mode. The checkpoint lies outside git, in runs/; after a kill
+the same command goes on. The test set is used once, at the end.
 """
 
 import argparse

@@ -77,7 +77,7 @@ def _bare(value, places=None):
     kind = value.get("class_name")
     if kind == "__keras_tensor__":  # what a layer is called with: (name of the layer it comes from, call, output)
         name, *which = value["config"]["keras_history"]
-        return [places.get(name), *which]
+        return [(places or {}).get(name), *which]
     if isinstance(kind, str) and kind.endswith("DTypePolicy"):
         return value  # the one name that counts: "mixed_float16"
     layers = value.get("layers")

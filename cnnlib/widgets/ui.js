@@ -31,8 +31,9 @@ export const ui = (() => {
     let announcing;
     el.replaceChildren();
     el.classList.add("cnnlib", `cnnlib-${name}`);
-    // The last attribute: JupyterLab would take arrow keys away from what is inside.
-    build(el, { "data-cnnlib-widget": name, role: "group", "aria-label": words.label, "data-lm-suppress-shortcuts": "true" }, [status]);
+    build(el, { "data-cnnlib-widget": name, role: "group", "aria-label": words.label,
+      // JupyterLab takes keys away from what has the focus, unless that very element has this attribute.
+      focusin({ target }) { target.dataset.lmSuppressShortcuts = ""; } }, [status]);
 
     const on = (key, action) => {
       const event = `change:${key}`;
