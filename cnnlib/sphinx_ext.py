@@ -79,7 +79,7 @@ def digest_of_sources() -> str:
 def configure(app, config):
     """Key the execution cache to the code, and drop the Colab button while the course has no address."""
     key = digest_of_sources() + "".join(
-        f"-{os.environ.get(name, '')}" for name in ("CNNLIB_DATA", "CNNLIB_DATASET", "CNNLIB_SCALE")
+        f"-{os.environ.get(name, '')}" for name in ("CI", "CNNLIB_DATA", "CNNLIB_DATASET", "CNNLIB_SCALE")
     )
     config.cnnlib_digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.cnnlib_digest)

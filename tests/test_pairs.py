@@ -97,7 +97,7 @@ def student(tmp_path_factory):
     """The release that goes to a class, made by the recipe of `make student`."""
     folder = tmp_path_factory.mktemp("student")
     recipe = subprocess.run(
-        ["make", "-n", "-B", "student"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "-B", "student"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     command = (
         recipe.replace("\\\n", " ")

@@ -50,7 +50,9 @@ def test_a_chapter_is_never_written_over(empty):
 
 
 def test_make_alone_lists_every_target():
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     assert [line.split()[0] for line in listed.splitlines()] == phony
 
