@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
@@ -120,3 +122,15 @@ def test_with_an_address_the_colab_button_opens_the_notebook(tmp_path):
     assert "https://colab.research.google.com/github/owner/name/blob/main/notebooks/page.ipynb" in links
     own = [link.split("/blob/main/")[1] for link in links if "/blob/main/" in link]
     assert own == ["notebooks/page.ipynb"], links
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda page: page.stem)
+def test_the_link_of_every_page_leads_to_a_notebook_in_the_tree(page):
+    from cnnlib.sphinx_ext import link_notebooks
+
+    theme_gives = f"https://colab.research.google.com/github/owner/name/blob/main/book/{page.name}"
+    context = {"header_buttons": [{"type": "group", "buttons": [{"text": "Colab", "url": theme_gives}]}]}
+    link_notebooks(None, f"book/{page.stem}", "page.html", context, None)
+    target = context["header_buttons"][0]["buttons"][0]["url"].split("/blob/main/")[1]
+    if "kernelspec" in page.read_text(encoding="utf-8"):  # the theme puts a button on no other page
+        assert (ROOT / target).is_file(), target
