@@ -112,7 +112,7 @@ def add_assets(app, pagename, templatename, context, doctree):
     # In place: app.add_js_file goes on to fill this very list.
     scripts[:] = [script for script in scripts if "thebe" not in f"{script.filename} {script.attributes}".lower()]
     if app.env.metadata.get(pagename, {}).get("cnnlib_widgets"):
-        app.add_js_file("cnnlib/widgets.js", loading_method="defer")
+        app.add_js_file("cnnlib/widgets.js", loading_method="defer", priority=100)  # before MathJax's 2 MB
 
 
 def write_assets(app):
