@@ -10,8 +10,9 @@ import numpy as np
 import traitlets
 
 from cnnlib import geometry, reference
+from cnnlib._arguments import integer
 from cnnlib.widgets.base import CourseWidget
-from cnnlib.widgets.traits import Flag, Whole, whole
+from cnnlib.widgets.traits import Flag, Whole
 
 LIMIT = 9999  # a larger number fits no cell
 
@@ -56,8 +57,8 @@ class _Padding(traitlets.TraitType):
         if isinstance(value, (list, tuple)):
             if len(value) != 2:
                 raise ValueError(f"{self.name}={value!r} has {len(value)} values: use (before, after)")
-            return [whole(f"{self.name}[{i}]", side, 0, 6) for i, side in enumerate(value)]
-        return whole(self.name, value, 0, 6)
+            return [integer(f"{self.name}[{i}]", side, 0, 6) for i, side in enumerate(value)]
+        return integer(self.name, value, 0, 6)
 
 
 class ConvExplorer(CourseWidget):
@@ -84,7 +85,7 @@ class ConvExplorer(CourseWidget):
     strides = Whole(1, 1, 4).tag(sync=True)
     padding = _Padding("valid").tag(sync=True)
     dilation_rate = Whole(1, 1, 3).tag(sync=True)
-    position = Whole(0, 0, math.inf).tag(sync=True)
+    position = Whole(0, 0).tag(sync=True)
     flip = Flag(False).tag(sync=True)
 
     # The lecture notes' worked example: its window, its kernel. A fresh list each time, for lists can be changed.

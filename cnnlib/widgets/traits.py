@@ -1,22 +1,20 @@
 """Traits that the widgets share. They raise plain TypeError and ValueError that name the setting and what is valid."""
 
-import math
-
 import traitlets
 
-from cnnlib._arguments import integer as whole
+from cnnlib._arguments import integer
 
 
 class Whole(traitlets.TraitType):
-    """A whole number from `low` to `high` (math.inf: no end)."""
+    """A whole number from `low` to `high` (None: no end)."""
 
-    def __init__(self, default, low, high):
+    def __init__(self, default, low, high=None):
         super().__init__(default)
-        self.low, self.high = low, None if high == math.inf else high
+        self.low, self.high = low, high
 
     def validate(self, owner, value):
         """Return the number as an int."""
-        return whole(self.name, value, self.low, self.high)
+        return integer(self.name, value, self.low, self.high)
 
 
 class Flag(traitlets.TraitType):
