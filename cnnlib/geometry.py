@@ -29,7 +29,9 @@ __all__ = [
     "receptive_field",
     "receptive_field_start",
     "settings_for",
+    "trace",
     "transposed_output_size",
+    "transposed_window",
     "unread_cells",
     "window",
 ]
@@ -129,6 +131,24 @@ def transposed_output_size(n, kernel_size, strides=1, padding="valid", output_pa
     return (n - 1) * s + covers + extra
 
 
+def transposed_window(n, index, kernel_size, strides=1, padding="valid", output_padding=None, dilation_rate=1):
+    """Return what output number `index` of Keras's Conv2DTranspose sums, one axis of it, as [(cell, tap), ...].
+
+    Input cell number `cell` is multiplied by weight number `tap` of the kernel as it stands. Input cell i lays
+    its kernel on the outputs i * s - before + tap * d, where `before` is what a convolution of that output
+    with the same settings pads: the layer is that convolution's gradient (`tf.nn.conv2d_transpose`). Cells come
+    in order; the list is empty where no kernel reaches.
+    """
+    o = transposed_output_size(n, kernel_size, strides, padding, output_padding, dilation_rate)
+    index = integer("index", index, 0)
+    if index >= o:
+        raise ValueError(f"index={index} is not an output: there are {o}, use 0 to {o - 1}")
+    k, s, d = int(kernel_size), int(strides), int(dilation_rate)
+    before, _after = pad_amounts(o, k, s, padding, d)
+    taps = ((cell, index + before - cell * s) for cell in range(n))
+    return [(cell, reach // d) for cell, reach in taps if 0 <= reach <= d * (k - 1) and reach % d == 0]
+
+
 # --- parameters and multiply-accumulates --------------------------------------------------------------------
 
 
@@ -214,6 +234,27 @@ def receptive_field_start(layers, n=None):
         start -= before * jump
         jump *= s
     return start
+
+
+def trace(layers, n, index):
+    """Return the positions of every level that output number `index` of a stack depends on, the input's first.
+
+    Layers as in `receptive_field`; n is the input side. Each level is a sorted list, the last one [index].
+    Positions below 0 or from the level's size upward are padding; nothing behind them is followed.
+    """
+    sizes = [integer("n", n)]
+    stack = _stack(layers)
+    for k, s, d, padding in stack:
+        sizes.append(output_size(sizes[-1], k, s, padding, d))
+    index = integer("index", index, 0)
+    if index >= sizes[-1]:
+        raise ValueError(f"index={index} is not an output: there are {sizes[-1]}, use 0 to {sizes[-1] - 1}")
+    levels = [[index]]
+    for size, (k, s, d, padding) in zip(reversed(sizes[:-1]), reversed(stack), strict=True):
+        outputs = output_size(size, k, s, padding, d)
+        read = {cell for i in levels[0] if 0 <= i < outputs for cell in window(size, i, k, s, padding, d)}
+        levels.insert(0, sorted(read))
+    return levels
 
 
 def settings_for(

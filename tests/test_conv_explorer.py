@@ -404,7 +404,7 @@ def test_a_tidy_tab_order(open_widget):
     assert stops == [
         *["Input 5 × 5", "Kernel 3 × 3", "Output 3 × 3", "Position", "Previous", "Play", "Next", "Settings"],
         *["Input size", "Input", "Kernel", "Kernel size", "Strides", "Dilation rate", "Padding", "Bias"],
-        "Flip the kernel",
+        *["Flip the kernel", "Link to these settings", "Reset"],
     ]
 
 

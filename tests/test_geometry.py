@@ -188,6 +188,9 @@ def test_numpy_integers_give_plain_ones():
             ValueError,
             "output_padding=2 is not below strides=2",
         ),
+        (lambda: geometry.transposed_window(4, 9, 3, 2), ValueError, "index=9 is not an output: there are 9"),
+        (lambda: geometry.trace([(3,), (3,)], 5, 1), ValueError, "index=1 is not an output: there are 1"),
+        (lambda: geometry.trace([(3,), (3,)], 4, 0), ValueError, "kernel_size=3 covers 3 input cells but n=2"),
         (
             lambda: geometry.conv_params(3, 4, 6, groups=3),
             ValueError,
@@ -482,6 +485,75 @@ def test_pooling_windows_are_what_tensorflow_reads(tf):
         assert np.allclose(mean, [cells.mean() for cells in real], atol=1e-6)
         compared += 1
     assert compared > 25
+
+
+def test_transposed_windows_are_what_keras_sums(keras):
+    """One image for each cell, holding a single 1 there; output channel t keeps weight number t alone."""
+    import numpy as np
+
+    rng = random.Random(10)
+    compared = unreached = 0
+    while compared < 150:
+        n, k, s, d = rng.randint(1, 9), rng.randint(1, 6), rng.randint(1, 4), rng.randint(1, 3)
+        padding, extra = rng.choice(("valid", "same")), rng.choice((None, None, 0, 1))
+        try:
+            o = geometry.transposed_output_size(n, k, s, padding, extra, d)
+        except ValueError:
+            continue
+        arguments = {"strides": (s, 1), "dilation_rate": (d, 1), "padding": padding, "use_bias": False}
+        if extra is not None:
+            arguments["output_padding"] = (extra, 0)
+        layer = keras.layers.Conv2DTranspose(k, (k, 1), **arguments)
+        layer.build((None, n, 1, 1))
+        layer.set_weights([np.eye(k, dtype="float32")[:, None, :, None]])
+        reached = np.asarray(layer(np.eye(n, dtype="float32")[:, :, None, None]))[:, :, 0]
+        assert reached.shape[1] == o
+        for index in range(o):
+            ours = geometry.transposed_window(n, index, k, s, padding, extra, d)
+            assert ours == [tuple(pair) for pair in np.argwhere(reached[:, index]).tolist()], (
+                n,
+                k,
+                s,
+                padding,
+                extra,
+                d,
+            )
+            unreached += not ours
+        compared += 1
+    assert unreached > 20
+
+
+def test_traces_are_what_an_output_depends_on(tf):
+    """Gaps and borders included: cell by cell, from every level of a real stack."""
+    import numpy as np
+
+    rng = random.Random(11)
+    compared = 0
+    while compared < 60:
+        n = rng.randint(4, 30)
+        layers = [
+            (rng.randint(1, 4), rng.randint(1, 3), rng.randint(1, 2), rng.choice(("valid", "same", 1, (0, 2))))
+            for _ in range(rng.randint(1, 4))
+        ]
+        try:
+            geometry.trace(layers, n, 0)
+        except ValueError:
+            continue
+        sizes = [n]
+        for k, s, d, padding in layers:
+            sizes.append(geometry.output_size(sizes[-1], k, s, padding, d))
+        index = rng.randrange(sizes[-1])
+        levels = geometry.trace(layers, n, index)
+        assert levels[-1] == [index] and len(levels) == len(sizes)
+        for level in range(len(layers)):
+            y = np.eye(sizes[level])
+            for k, s, d, padding in layers[level:]:
+                y = conv_columns(tf, y, np.ones((k, 1)), s, padding, d)[..., 0]
+            real = [cell for cell in levels[level] if 0 <= cell < sizes[level]]
+            assert real == np.flatnonzero(y[:, index] > 0).tolist(), (layers, n, index, level)
+        k, s, d, padding = layers[-1]
+        assert levels[-2] == geometry.window(sizes[-2], index, k, s, padding, d)  # padding is in it
+        compared += 1
 
 
 def test_unread_cells_reach_no_output(tf):

@@ -105,6 +105,9 @@ class Draw:
             k, s, _, d = self.axis()
             padding = self.or_wrong(self.rng.choice(("valid", "same", "Same", "causal")))
             return [n, k, s, padding, self.rng.choice((None, self.integer(0, 4))), self.rng.choice((1, d))]
+        if name == "transposed_window":
+            n, k, s, padding, *rest = self.arguments("transposed_output_size")
+            return [n, self.integer(0, 40), k, s, padding, *rest]
         if name == "conv_params":
             c_in, filters, groups = self.channels()
             return [self.kernel(), c_in, filters, self.flag(), groups]
@@ -122,6 +125,8 @@ class Draw:
             return [self.layers()]
         if name == "receptive_field_start":
             return [self.layers(), self.rng.choice((None, self.integer(1, 400)))]
+        if name == "trace":
+            return [self.layers(), n, self.integer(0, 9)]
         assert name == "settings_for", f"no arguments are drawn for {name}"
         lists = [[1, 2, 3, 4, self.integer(5, 9)], [1, self.integer(2, 4)], ["same", self.padding()], [1, 3]]
         return [n, self.integer(1, 24), *lists[: self.rng.randint(0, 4)]]

@@ -8,7 +8,7 @@ import anywidget
 
 HERE = Path(__file__).parent
 PAGE_MIME = "application/vnd.cnnlib.widget+json"
-SHARED = ("strings.js", "geometry.js", "ui.js")
+SHARED = ("strings.js", "geometry.js", "ui.js", "stack.js")
 
 
 @cache
@@ -17,9 +17,16 @@ def source(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
+def widget_source(script: str) -> str:
+    """A widget's own JavaScript, after the `DATA` of the .json file beside it where there is one."""
+    data = Path(script).with_suffix(".json")
+    head = f"const DATA = {source(data.name).strip()};\n" if (HERE / data).exists() else ""
+    return head + source(script)
+
+
 def notebook_module(script: str) -> str:
     """One ES module: the shared files, then the widget's own. What anywidget loads."""
-    return "\n".join(source(name) for name in (*SHARED, script))
+    return "\n".join([*map(source, SHARED), widget_source(script)])
 
 
 def stylesheet() -> str:
@@ -59,6 +66,11 @@ class CourseWidget(anywidget.AnyWidget):
         names = [n for n in cls.class_trait_names(sync=True) if n not in core and not n.startswith("_")]
         written = [key for klass in reversed(cls.__mro__) for key in vars(klass)]
         return sorted(names, key=written.index)
+
+    @classmethod
+    def schema(cls) -> dict:
+        """What each setting takes, as JSON Schemas by name."""
+        return {name: getattr(cls, name).schema() for name in cls.setting_names()}
 
     def settings(self) -> dict:
         """The settings' values now, by name."""

@@ -38,12 +38,19 @@ class _Grid(traitlets.TraitType):
             raise ValueError(f"{self.name} has shape {shape}: use 1 to {self.largest} rows and columns")
         return [[_number(f"{self.name}[{i}][{j}]", x) for j, x in enumerate(row)] for i, row in enumerate(value)]
 
+    def schema(self):
+        row = {"type": "array", "items": _Number().schema(), "minItems": 1, "maxItems": self.largest}
+        return row | {"items": row}
+
 
 class _Number(traitlets.TraitType):
     """A finite number."""
 
     def validate(self, owner, value):
         return _number(self.name, value)
+
+    def schema(self):
+        return {"type": "number", "minimum": -LIMIT, "maximum": LIMIT}
 
 
 class _Padding(traitlets.TraitType):
@@ -59,6 +66,11 @@ class _Padding(traitlets.TraitType):
                 raise ValueError(f"{self.name}={value!r} has {len(value)} values: use (before, after)")
             return [integer(f"{self.name}[{i}]", side, 0, 6) for i, side in enumerate(value)]
         return integer(self.name, value, 0, 6)
+
+    def schema(self):
+        zeros = {"type": "integer", "minimum": 0, "maximum": 6}
+        sides = {"type": "array", "items": zeros, "minItems": 2, "maxItems": 2}
+        return {"anyOf": [{"enum": ["valid", "same"]}, zeros, sides]}
 
 
 class ConvExplorer(CourseWidget):

@@ -101,6 +101,17 @@ export function transposedOutputSize(n, k, s = 1, p = "valid", outputPadding = n
   }
   return (n - 1) * s + covers + outputPadding;
 }
+// [cell, tap] of every product that the output sums
+export function transposedWindow(n, index, k, s = 1, p = "valid", outputPadding = null, d = 1) {
+  const o = transposedOutputSize(n, k, s, p, outputPadding, d), found = [];
+  if (geomInt("index", index, 0) >= o) geomFail(`index=${index} is not an output: there are ${o}, use 0 to ${o - 1}`);
+  const end = index + padAmounts(o, k, s, p, d)[0];
+  for (let cell = 0; cell < n; cell++) {
+    const reach = end - cell * s;
+    if (reach >= 0 && reach <= d * (k - 1) && reach % d === 0) found.push([cell, reach / d]);
+  }
+  return found;
+}
 
 export function convParams(kernelSize, inChannels, filters, useBias = true, groups = 1) {
   const area = geomProduct(geomSides("kernel_size", kernelSize));
@@ -138,6 +149,20 @@ export function receptiveFieldStart(layers, n = null) {
     jump *= s;
   }
   return start;
+}
+// positions of every level, the input's first, that an output depends on
+export function trace(layers, n, index) {
+  const sizes = [geomInt("n", n)], stack = geomStack(layers);
+  for (const [k, s, d, p] of stack) sizes.push(outputSize(sizes.at(-1), k, s, p, d));
+  const o = sizes.at(-1);
+  if (geomInt("index", index, 0) >= o) geomFail(`index=${index} is not an output: there are ${o}, use 0 to ${o - 1}`);
+  const levels = [[index]];
+  stack.reverse().forEach(([k, s, d, p], back) => {
+    const [size, outputs] = sizes.slice(-2 - back), read = new Set();
+    for (const i of levels[0]) if (i >= 0 && i < outputs) readWindow(size, i, k, s, p, d).forEach((cell) => read.add(cell));
+    levels.unshift([...read].sort((a, b) => a - b));
+  });
+  return levels;
 }
 // every setting that turns n cells into `output` cells, with Python's keys
 export function settingsFor(n, output, kernelSizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], strides = [1, 2, 3, 4],

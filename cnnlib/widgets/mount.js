@@ -1,5 +1,10 @@
-// The page host: gives every widget of a built page the model that a notebook would give it.
-// `widgets` (name -> module) stands in the script that this file is put into; the script runs when the hosts are there.
+// The page host: gives every widget of a built page the model that a notebook would give it, and keeps the page's
+// address in step with the settings. `widgets` (name -> module) and `schemas` (name -> setting -> JSON Schema) stand in
+// the script that this file is put into; the script runs when the hosts are there.
+const places = {}; // id -> {model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
+const W = STRINGS.address;
+let saving;
+
 function pageModel(state) {
   const bus = new EventTarget();
   return {
@@ -8,16 +13,46 @@ function pageModel(state) {
       if (state[key] === value) return;
       state[key] = value;
       bus.dispatchEvent(new Event(`change:${key}`));
+      clearTimeout(saving);
+      saving = setTimeout(save, 300);
     },
     save_changes() {},
     on: (event, action) => bus.addEventListener(event, action),
     off: (event, action) => bus.removeEventListener(event, action),
   };
 }
+function save() {
+  const hash = writeAddress(places);
+  // An address that names a section stays until there is something to say. Replaced, not added: "back" leaves the page.
+  if (hash || readAddress(location.hash, places)) history.replaceState(history.state, "", hash || location.pathname + location.search);
+}
+// Sets what the address says, and everything else to the page's own; what it says wrongly is told, not guessed at.
+function follow() {
+  const address = readAddress(location.hash, places);
+  if (!address) return;
+  for (const [id, { start, model }] of Object.entries(places)) {
+    Object.entries({ ...start, ...address.settings[id] }).forEach(([key, value]) => model.set(key, value));
+  }
+  const { host } = places[Object.keys(address.settings)[0]];
+  document.querySelectorAll(".cnnlib-left-out").forEach((old) => old.remove());
+  if (address.problems[0]) host.prepend(ui.h("div", { class: "cnnlib cnnlib-left-out", role: "alert" },
+    ui.h("p", { class: "cnnlib-problem" }, `${W.leftOut} ${address.problems.join("; ")}`)));
+  host.scrollIntoView();
+}
 
-for (const host of document.querySelectorAll(".cnnlib-host:not(.cnnlib-alive)")) {
+for (const host of document.querySelectorAll(".cnnlib-host")) {
+  const name = host.querySelector("[data-cnnlib-widget]").dataset.cnnlibWidget, schema = schemas[name];
+  const count = 1 + Object.values(places).filter((place) => place.schema === schema).length;
+  const start = JSON.parse(host.querySelector("script").textContent), state = structuredClone(start);
+  places[count > 1 ? `${name}-${count}` : name] = { host, start, state, schema, model: pageModel(state) };
+}
+follow();
+for (const { host, start, model } of Object.values(places)) {
   const el = host.querySelector("[data-cnnlib-widget]");
-  const state = JSON.parse(host.querySelector("script").textContent);
-  widgets[el.dataset.cnnlibWidget].render({ model: pageModel(state), el });
+  widgets[el.dataset.cnnlibWidget].render({ model, el });
+  el.append(ui.h("div", { class: "cnnlib-tools" },
+    ui.copyButton(W.link, () => { save(); return location.href; }, (text) => { el.querySelector("[role=status]").textContent = text; }),
+    ui.button(W.reset, () => Object.entries(start).forEach(([key, value]) => model.set(key, structuredClone(value))))));
   host.classList.add("cnnlib-alive");
 }
+addEventListener("hashchange", follow);

@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from html import escape
 
-from cnnlib.widgets.base import SHARED, CourseWidget, source
+from cnnlib.widgets.base import SHARED, CourseWidget, source, widget_source
 
 try:
     import minify
@@ -26,12 +26,16 @@ def page_html(widget: str, state: dict, fallback: str) -> str:
     )
 
 
-def page_script(widgets: Iterable[type[CourseWidget]]) -> str:
+def page_script(widgets: Collection[type[CourseWidget]]) -> str:
     """One classic script with every widget in `widgets`: module scripts may not load from file://."""
-    shared = "\n".join(_EXPORT.sub("", source(name)) for name in SHARED)
+    shared = "\n".join(_EXPORT.sub("", source(name)) for name in (*SHARED, "address.js"))
     modules = ",\n".join(
-        f"{json.dumps(w.name)}: (() => {{\n{source(w.script).replace('export default', 'return')}\n}})()"
+        f"{json.dumps(w.name)}: (() => {{\n{widget_source(w.script).replace('export default', 'return')}\n}})()"
         for w in widgets
     )
-    script = f'(() => {{\n"use strict";\n{shared}\nconst widgets = {{\n{modules}\n}};\n{source("mount.js")}\n}})();\n'
+    schemas = json.dumps({w.name: w.schema() for w in widgets})
+    script = (
+        f'(() => {{\n"use strict";\n{shared}\nconst schemas = {schemas}, widgets = {{\n{modules}\n}};\n'
+        f"{source('mount.js')}\n}})();\n"
+    )
     return minify.string("text/javascript", script) if minify else script

@@ -7,6 +7,23 @@ export const STRINGS = {
     copyFailed: "Copy it by hand",
     refused: "Keras refuses strides above 1 together with a dilation rate above 1.",
   },
+  address: {
+    link: "Link to these settings", reset: "Reset", leftOut: "This link has settings that cannot be, they were left out:",
+    integer: "a whole number from {minimum} to {maximum}", number: "a number from {minimum} to {maximum}", boolean: "true / false",
+    string: "a name", array: "a list", object: "a set of names and values",
+  },
+  stack: {
+    text: "{type} {k}", textFilters: "{filters} filters", textStrides: "stride {s}", textDilation: "dilation {d}", textZeros: "padding {p}",
+    type: "Layer type", filters: "Filters f", kernel_size: "Kernel size k", strides: "Strides s", dilation_rate: "Dilation rate d",
+    output_padding: "Output padding", mode: "Padding", zeros: "Zeros per side p", use_bias: "Use bias", none: "None (Keras decides)",
+    rows: "{name}: rows", columns: "{name}: columns", before: "Zeros before", after: "Zeros after",
+    top: "Zeros at the top", bottom: "Zeros at the bottom", left: "Zeros on the left", right: "Zeros on the right",
+    apart: "Rows and columns apart", endsApart: "Both ends apart", acts: "Change the stack", chosen: "Layer {i} of {count}: {layer}", nothing: "no layers",
+    add: "Add", addTitle: "A copy of the chosen layer, after it", addNot: "The stack is full.", added: "Added layer {i} of {count}: {layer}.",
+    remove: "Remove", removeTitle: "Remove the chosen layer (Delete in the list)", removeNot: "The last layer stays.", removed: "Removed. {count} left; chosen now: {layer}.",
+    earlier: "Move earlier", earlierTitle: "Alt and arrow up in the list", earlierNot: "It is the first layer.", moved: "Now layer {i} of {count}: {layer}.",
+    later: "Move later", laterTitle: "Alt and arrow down in the list", laterNot: "It is the last layer.",
+  },
   "size-calculator": {
     label: "Size calculator",
     n: "Input size n", kernel_size: "Kernel size k", strides: "Strides s", dilation_rate: "Dilation rate d",

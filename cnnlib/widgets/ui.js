@@ -19,98 +19,123 @@ export const ui = (() => {
 
   const button = (text, click, attributes) => h("button", { type: "button", class: "cnnlib-button", click, ...attributes }, text);
 
+  function copyButton(label, getText, say) {
+    const { copied, copyFailed } = STRINGS.common;
+    const own = button(label, async () => {
+      // Without permission or a secure context there is no clipboard; the button then says what to do.
+      const done = await navigator.clipboard?.writeText(getText()).then(() => true, () => false);
+      say(own.textContent = done ? copied : copyFailed);
+      setTimeout(() => { own.textContent = label; }, 1500);
+    });
+    return own;
+  }
+
   // fill("kernel {k}", {k: 3}) -> "kernel 3"
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
 
+  // A model with further keys, each a part of a trait: {key: [trait, read(value), write(part, value)]}. refresh() shows
+  // the parts anew where something outside the model, such as which layer is chosen, decides what they read.
+  function parts(model, table) {
+    const shown = new Set(), event = (name) => name.replace(/\w+$/, (key) => table[key]?.[0] ?? key);
+    return {
+      get: (key) => (table[key] ? table[key][1](model.get(table[key][0])) : model.get(key)),
+      set(key, value) {
+        const [trait, , write] = table[key] ?? [key];
+        model.set(trait, write ? write(value, model.get(trait)) : value);
+      },
+      on(name, action) { shown.add(action); model.on(event(name), action); },
+      off(name, action) { shown.delete(action); model.off(event(name), action); },
+      save_changes: () => model.save_changes(),
+      refresh: () => shown.forEach((action) => action()),
+    };
+  }
+
   // One widget on screen. Everything it listens to on the model goes when dispose() is called.
   function view({ model, el, name }) {
     const listening = [], words = STRINGS[name];
     const status = h("div", { class: "cnnlib-sr", role: "status" });
-    let announcing;
+    let announcing, lead = "";
     el.replaceChildren();
     el.classList.add("cnnlib", `cnnlib-${name}`);
     build(el, { "data-cnnlib-widget": name, role: "group", "aria-label": words.label,
       // JupyterLab takes keys away from what has the focus, unless that very element has this attribute.
       focusin({ target }) { target.dataset.lmSuppressShortcuts = ""; } }, [status]);
 
-    const on = (key, action) => {
-      const event = `change:${key}`;
-      model.on(event, action);
-      listening.push([event, action]);
-    };
-    const set = (values) => {
-      for (const [key, value] of Object.entries(values)) if (!same(model.get(key), value)) model.set(key, value);
-      model.save_changes();
-    };
-    // Runs `draw` now, then once for any burst of changes to `keys`.
-    const watch = (keys, draw) => {
-      let waiting = false;
-      const later = () => {
-        if (waiting) return;
-        waiting = true;
-        queueMicrotask(() => { waiting = false; draw(); });
-      };
-      keys.forEach((key) => on(key, later));
-      draw();
-    };
-    // Screen readers hear the last of a burst, not each slider step.
-    const say = (text) => {
+    // Screen readers hear the last of a burst, not each slider step, and before it what a button has just done: `first`.
+    const say = (text, first) => {
+      if (first) lead = text;
       clearTimeout(announcing);
-      announcing = setTimeout(() => { status.textContent = text; }, 300);
+      announcing = setTimeout(() => { status.textContent = first || !lead ? text : `${lead} ${text}`; lead = ""; }, 300);
     };
-    const tie = (key, show) => { on(key, show); show(); };
     const id = () => `cnnlib-${name}-${++serial}`;
 
-    // A control shows and sets the trait `key`; its label is the widget's word of that name.
-    const labelled = (key, input, ...more) => h("div", { class: "cnnlib-control" }, h("label", { for: input.id }, words[key]), input, more);
+    // What shows and sets a model's keys. A widget's own model needs no call; parts of it, with words of their own, do.
+    function controls(model, words) {
+      const on = (key, action) => {
+        const event = `change:${key}`;
+        model.on(event, action);
+        listening.push([model, event, action]);
+      };
+      const set = (values) => {
+        for (const [key, value] of Object.entries(values)) if (!same(model.get(key), value)) model.set(key, value);
+        model.save_changes();
+      };
+      // Runs `draw` now, then once for any burst of changes to `keys`.
+      const watch = (keys, draw) => {
+        let waiting = false;
+        const later = () => {
+          if (waiting) return;
+          waiting = true;
+          queueMicrotask(() => { waiting = false; draw(); });
+        };
+        keys.forEach((key) => on(key, later));
+        draw();
+      };
+      const tie = (key, show) => { on(key, show); show(); };
 
-    function range(key, { min = 1, max, step = 1, format = String }) {
-      const input = h("input", { type: "range", id: id(), min, max, step, input: () => set({ [key]: Number(input.value) }) });
-      const output = h("output", { for: input.id });
-      tie(key, () => {
-        input.value = model.get(key);
-        input.ariaValueText = output.textContent = format(model.get(key));
-      });
-      return labelled(key, input, output);
+      // A control shows and sets the trait `key`; its label is the widget's word of that name.
+      const labelled = (key, input, ...more) => h("div", { class: "cnnlib-control" }, h("label", { for: input.id }, words[key]), input, more);
+
+      function range(key, { min = 1, max, step = 1, format = String }) {
+        const input = h("input", { type: "range", id: id(), min, max, step, input: () => set({ [key]: Number(input.value) }) });
+        const output = h("output", { for: input.id });
+        tie(key, () => {
+          input.value = model.get(key);
+          input.ariaValueText = output.textContent = format(model.get(key));
+        });
+        return labelled(key, input, output);
+      }
+      // `options` of the next two: {value: text}, all values strings.
+      function choice(key, options) {
+        const group = id();
+        return h("fieldset", { class: "cnnlib-choice" }, h("legend", {}, words[key]), h("div", {}, Object.entries(options).map(([value, text]) => {
+          const input = h("input", { type: "radio", name: group, value, id: id(), change: () => set({ [key]: value }) });
+          tie(key, () => { input.checked = model.get(key) === value; });
+          return h("span", {}, input, h("label", { for: input.id }, text));
+        })));
+      }
+      function select(key, options) {
+        const input = h("select", { id: id(), change: () => set({ [key]: input.value }) },
+          Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+        tie(key, () => { input.value = model.get(key); });
+        return labelled(key, input);
+      }
+      function checkbox(key) {
+        const input = h("input", { type: "checkbox", id: id(), change: () => set({ [key]: input.checked }) });
+        tie(key, () => { input.checked = model.get(key); });
+        return h("div", { class: "cnnlib-check" }, input, h("label", { for: input.id }, words[key]));
+      }
+      return { set, watch, range, choice, select, checkbox };
     }
-    // `options` of the next two: {value: text}, all values strings.
-    function choice(key, options) {
-      const group = id();
-      return h("fieldset", { class: "cnnlib-choice" }, h("legend", {}, words[key]), h("div", {}, Object.entries(options).map(([value, text]) => {
-        const input = h("input", { type: "radio", name: group, value, id: id(), change: () => set({ [key]: value }) });
-        tie(key, () => { input.checked = model.get(key) === value; });
-        return h("span", {}, input, h("label", { for: input.id }, text));
-      })));
-    }
-    function select(key, options) {
-      const input = h("select", { id: id(), change: () => set({ [key]: input.value }) },
-        Object.entries(options).map(([value, text]) => h("option", { value }, text)));
-      tie(key, () => { input.value = model.get(key); });
-      return labelled(key, input);
-    }
-    function checkbox(key) {
-      const input = h("input", { type: "checkbox", id: id(), change: () => set({ [key]: input.checked }) });
-      tie(key, () => { input.checked = model.get(key); });
-      return h("div", { class: "cnnlib-check" }, input, h("label", { for: input.id }, words[key]));
-    }
-    function copy(getText) {
-      const { copy, copied, copyFailed } = STRINGS.common;
-      const own = button(copy, async () => {
-        // Without permission or a secure context there is no clipboard; the button then says what to do.
-        const done = await navigator.clipboard?.writeText(getText()).then(() => true, () => false);
-        say(own.textContent = done ? copied : copyFailed);
-        setTimeout(() => { own.textContent = copy; }, 1500);
-      });
-      return own;
-    }
+    const copy = (getText) => copyButton(STRINGS.common.copy, getText, say);
     function dispose() {
       clearTimeout(announcing);
-      listening.splice(0).forEach(([event, action]) => model.off(event, action));
+      listening.splice(0).forEach(([model, event, action]) => model.off(event, action));
     }
-    return { set, watch, say, range, choice, select, checkbox, copy, dispose };
+    return { ...controls(model, words), controls, say, copy, dispose };
   }
 
-  return { h, s, button, fill, same, reducedMotion, view };
+  return { h, s, button, copyButton, fill, same, reducedMotion, parts, view };
 })();
