@@ -13,7 +13,7 @@ from cnnlib.figures import FIGURE_MIME
 from cnnlib.stamp import STAMP_MIME, sentence
 from cnnlib.widgets import WIDGETS
 from cnnlib.widgets.base import PAGE_MIME, stylesheet
-from cnnlib.widgets.page import page_html, page_script
+from cnnlib.widgets.page import DATA_ID, page_data, page_html, page_script
 
 logger = logging.getLogger(__name__)
 DEAD_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -38,7 +38,7 @@ class CourseMimeRenderer:
         """Return docutils nodes for our three mime types; None lets myst-nb go on."""
         env = renderer.renderer.sphinx_env
         if data.mime_type == PAGE_MIME:
-            env.metadata[env.docname]["cnnlib_widgets"] = True
+            env.metadata[env.docname].setdefault("cnnlib_widgets", []).append(data.content["widget"])
             return [nodes.raw("", page_html(**data.content), format="html")]
         if data.mime_type == FIGURE_MIME:
             return [_figure(renderer, data.content)]
@@ -111,7 +111,9 @@ def add_assets(app, pagename, templatename, context, doctree):
     scripts = context["script_files"]
     # In place: app.add_js_file goes on to fill this very list.
     scripts[:] = [script for script in scripts if "thebe" not in f"{script.filename} {script.attributes}".lower()]
-    if app.env.metadata.get(pagename, {}).get("cnnlib_widgets"):
+    if names := app.env.metadata.get(pagename, {}).get("cnnlib_widgets"):
+        body = page_data([widget for widget in WIDGETS if widget.name in names])
+        app.add_js_file(None, body=body, type="application/json", id=DATA_ID, priority=90)
         app.add_js_file("cnnlib/widgets.js", loading_method="defer", priority=100)  # before MathJax's 2 MB
 
 

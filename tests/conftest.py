@@ -73,7 +73,7 @@ def open_page(browser):
 def open_widget(open_page, tmp_path):
     """`open_widget(widget, ...)`: a page that holds just this widget, as a built page would."""
     from cnnlib.widgets.base import PAGE_MIME, stylesheet
-    from cnnlib.widgets.page import page_html, page_script
+    from cnnlib.widgets.page import DATA_ID, page_data, page_html, page_script
 
     def open_widget(widget, dark=False, **options):
         bundle = widget._repr_mimebundle_()[0][PAGE_MIME]
@@ -82,6 +82,7 @@ def open_widget(open_page, tmp_path):
             f'<!doctype html><html lang="en" data-theme="{"dark" if dark else "light"}"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width"><title>{widget.name}</title><style>{stylesheet()}</style></head>'
             f'<body style="background:{"#14181e" if dark else "#ffffff"}; color:{"#ffffff" if dark else "#000000"}"><main><h1>{widget.name}</h1>{page_html(**bundle)}</main>'
+            f'<script type="application/json" id="{DATA_ID}">{page_data([type(widget)])}</script>'
             f"<script>{page_script([type(widget)])}</script></body></html>",
             encoding="utf-8",
         )

@@ -13,7 +13,8 @@ from cnnlib.widgets.page import _EXPORT
 
 # Runs functions of address.js on what stdin holds: [[name, args], ...].
 SCRIPT = (
-    _EXPORT.sub("", "\n".join(map(source, ("strings.js", "ui.js", "address.js"))))
+    f"const STRINGS = {source('strings.json')};"
+    + _EXPORT.sub("", "\n".join(map(source, ("ui.js", "address.js"))))
     + """
 const { readFileSync } = await import("node:fs");
 const functions = { fitsSchema, schemaWords, readAddress, writeAddress };

@@ -57,6 +57,8 @@ GALLERY = {
     "curves": lambda: figures.curves(run(0.3)),
     "curves, one epoch": lambda: figures.curves({"loss": [1.0]}, "loss"),
     "curves of five": lambda: figures.curves({f"network {i}": run(0.2 + i / 50) for i in range(5)}, "accuracy"),
+    "windows": lambda: figures.windows({"valid": (7, 3, 3), "same": (8, 3, 2, "same"), "gaps": (9, 3, 1, 0, 2)}),
+    "counts": lambda: figures.counts(COUNTS[:7, :7], np.eye(5, dtype=int), titles=["read", "stamps"]),
     "confusion": lambda: figures.confusion_matrix(COUNTS, CLASSES),
     "confusion of two": lambda: figures.confusion_matrix([[5, 0], [0, 0]], ["cat", "dog"]),
     "bars": lambda: figures.bars([101770, 0, 150528000], ["small grey picture", "none", "photo"], xlabel="parameters"),

@@ -14,9 +14,15 @@ import pytest
 from conftest import require
 
 CELLS = [
-    "from cnnlib.widgets.size_calculator import SizeCalculator\nw = SizeCalculator()\nw",
-    'print("read", w.kernel_size, w.output_size)',
+    """from ipywidgets import HBox
+from cnnlib.widgets import ConvExplorer, ReceptiveField, SizeCalculator
+w, explorer, field = SizeCalculator(), ConvExplorer(), ReceptiveField(layers="two 3x3", n=9)
+seen = []
+explorer.observe(lambda change: seen.append(change["new"]), names="position")
+w""",
+    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"])',
     'w.padding = "same"\nprint("set")',
+    "HBox([explorer, field])",
 ]
 # No question about news; and cells that are out of sight stay in the page.
 SETTINGS = {
@@ -84,14 +90,14 @@ def test_values_travel_both_ways(lab, browser):
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{lab}/lab/tree/calculator.ipynb?reset")
-        page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for()
+        page.locator(".jp-Notebook .jp-CodeCell").nth(3).wait_for()
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # cells that run earlier are lost
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
         widget = page.locator("[data-cnnlib-widget='size-calculator']")
         cells = page.locator(".jp-Notebook .jp-CodeCell")
-        cells.nth(1).get_by_text("read 3 26").wait_for()
+        cells.nth(1).get_by_text("read 3 26 seen [] field 9 5").wait_for()
         cells.nth(2).get_by_text("set", exact=True).wait_for()
         head = widget.locator(".cnnlib-size-head")
         # Python reached the page: the last cell chose "same", so the size stays.
@@ -100,16 +106,23 @@ def test_values_travel_both_ways(lab, browser):
 
         # The page reaches Python, by the arrow keys that JupyterLab would like to have for itself.
         widget.get_by_label("valid", exact=True).check()
-        kernel = widget.get_by_label("Kernel size k")
+        kernel = widget.get_by_label("Kernel size k", exact=True)
         kernel.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
         assert kernel.input_value() == "5"
         assert "→ 24\xa0×\xa024" in head.text_content()
 
+        # The two others stand side by side in an HBox; an observer hears each step of the reader.
+        box = page.locator(".jupyter-widgets.widget-hbox")
+        for name, steps in (("conv-explorer", 2), ("receptive-field", 1)):
+            box.locator(f"[data-cnnlib-widget='{name}'] input[type=range]").first.focus()
+            for _ in range(steps):
+                page.keyboard.press("ArrowRight")
+
         cells.nth(1).locator(".cm-content").click()
         page.keyboard.press("Control+Enter")
-        cells.nth(1).get_by_text("read 5 24").wait_for()
+        cells.nth(1).get_by_text("read 5 24 seen [1, 2] field 10 6").wait_for()
         assert not errors
     finally:
         context.close()

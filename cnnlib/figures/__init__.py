@@ -11,6 +11,7 @@ from .grids import confusion_matrix, numbers_grid
 from .images import feature_maps, image_grid, kernels
 from .plots import bars, curves
 from .style import BLUE, DARK, GREEN, GRID, INK, MARK, MUTED, ORANGE, PANEL, PAPER, PURPLE, SERIES, subplots
+from .windows import counts, windows
 
 __all__ = [
     "BLUE",
@@ -29,6 +30,7 @@ __all__ = [
     "bars",
     "block_3d",
     "confusion_matrix",
+    "counts",
     "curves",
     "dense_network",
     "feature_maps",
@@ -40,4 +42,5 @@ __all__ = [
     "show",
     "split_bar",
     "subplots",
+    "windows",
 ]

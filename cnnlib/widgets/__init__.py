@@ -5,8 +5,9 @@ JavaScript runs with no kernel and no network.
 """
 
 from cnnlib.widgets.conv_explorer import ConvExplorer
+from cnnlib.widgets.receptive_field import ReceptiveField
 from cnnlib.widgets.size_calculator import SizeCalculator
 
-WIDGETS = (SizeCalculator, ConvExplorer)
+WIDGETS = (SizeCalculator, ConvExplorer, ReceptiveField)
 
-__all__ = ["WIDGETS", "ConvExplorer", "SizeCalculator"]
+__all__ = ["WIDGETS", "ConvExplorer", "ReceptiveField", "SizeCalculator"]

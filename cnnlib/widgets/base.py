@@ -1,5 +1,6 @@
 """What every widget is: an anywidget in a notebook, and a description that page.py turns into a live page element."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +9,7 @@ import anywidget
 
 HERE = Path(__file__).parent
 PAGE_MIME = "application/vnd.cnnlib.widget+json"
-SHARED = ("strings.js", "geometry.js", "ui.js", "stack.js")
+SHARED = ("geometry.js", "ui.js", "stack.js")
 
 
 @cache
@@ -17,16 +18,17 @@ def source(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def widget_source(script: str) -> str:
-    """A widget's own JavaScript, after the `DATA` of the .json file beside it where there is one."""
-    data = Path(script).with_suffix(".json")
-    head = f"const DATA = {source(data.name).strip()};\n" if (HERE / data).exists() else ""
-    return head + source(script)
+def data_of(script: str) -> dict:
+    """What the .json file beside a widget's script holds, its presets; empty where there is none."""
+    path = HERE / Path(script).with_suffix(".json")
+    return json.loads(source(path.name)) if path.exists() else {}
 
 
 def notebook_module(script: str) -> str:
-    """One ES module: the shared files, then the widget's own. What anywidget loads."""
-    return "\n".join([*map(source, SHARED), widget_source(script)])
+    """One ES module, which anywidget loads: every word (`STRINGS`), the shared files, the widget's `DATA`, the widget."""
+    constants = {"STRINGS": json.loads(source("strings.json")), "DATA": data_of(script)}
+    heads = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
+    return "\n".join([*heads, *map(source, SHARED), source(script)])
 
 
 def stylesheet() -> str:

@@ -1,284 +1,672 @@
-// A window moves over a small input: which numbers are multiplied there, and what their sum is.
-// A picture is one word a row, one base-36 digit a cell. The corner of "example" is the lecture notes' window;
-// "digit" is a real scan, the first of the UCI set "Optical Recognition of Handwritten Digits" (CC BY 4.0).
-const picture = (text) => text.split(" ").map((row) => Array.from(row, (digit) => parseInt(digit, 36)));
-const PICTURES = {
-  example: picture("10210342 54231021 34502130 21034012 02315203 31240315 42013120 01352041"),
-  edge: Array(8).fill([0, 0, 0, 9, 9, 9, 9, 9]),
-  digit: picture("005d9100 00dfaf50 03f20b80 04c00880 05800980 04b01c70 02e5ac00 006da000"),
-};
-const OPENS_AT = { example: 5, edge: 6, digit: 8 };
-const blur = (k) => Array(k).fill(Array(k).fill(1 / (k * k)));
-const KERNELS = {
-  example: Array(3).fill([-1, 0, 1]),
-  identity: [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
-  blur: blur(3),
-  sharpen: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-  sobel_x: [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-  sobel_y: [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-  laplacian: [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
-};
-const LIMIT = 9999;
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+// A window moves over an input: which numbers are multiplied there, what their sum is, and who reads whom.
+// DATA (conv_explorer.json) holds the presets; a picture's channel is one word a row, one base-36 digit a cell. The
+// corner of "example" is the lecture notes' window; "digit" is a real scan, the first of the UCI set "Optical
+// Recognition of Handwritten Digits" (CC BY 4.0); "photo" and "colour" are cut from the US Navy's portrait of Grace
+// Hopper (public domain, matplotlib's sample grace_hopper.jpg), 16 levels.
+const T = STRINGS["conv-explorer"], { h, fill, same } = ui, { images, kernels: KERNELS } = DATA, { abs, ceil, floor, max, min, round } = Math;
+const LIMIT = 9999, MOST = { size: 32, kernel_size: 7, strides: 4, dilation_rate: 4, padding: 12 }, DRAWN = 64;
+const SIDED = Object.keys(MOST).slice(0, 4); // settings with a number for each axis
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, PAGES = { PageUp: 1, PageDown: -1 };
+const SPEEDS = { slow: 1400, normal: 700, fast: 250, fastest: 60 };
 
-const equal = ui.same;
-const make = (rows, columns, cell) =>
-  Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => cell(i, j)));
-const square = (grid, n, by = 0) => make(n, n, (i, j) => grid[i + by]?.[j + by] ?? 0);
-// The centre stays the centre; of an even side it is the cell that "same" padding takes for it.
-const resize = (kernel, k) => {
-  const old = kernel.length;
-  return old > 1 && equal(kernel, blur(old)) ? blur(k) : square(kernel, k, ((old - 1) >> 1) - ((k - 1) >> 1));
-};
-const nameOf = (grids, fits) => Object.keys(grids).find((name) => fits(grids[name], name)) ?? "own";
-const asIs = (x) => x;
+
+const isList = Array.isArray, isWord = (value) => typeof value === "string";
+const count = (n, make) => Array.from({ length: n }, (_, i) => make(i));
+const grid = ([rows, columns], cell) => count(rows, (i) => count(columns, (j) => cell(i, j)));
+const pair = (value) => (isList(value) ? value : [value, value]);
+const fold = ([a, b]) => (same(a, b) ? a : [a, b]);
+const sum = (rows) => rows.flat().reduce((a, b) => a + b, 0);
+
+const div = (kind, ...children) => h("div", { class: `cnnlib-conv-${kind}` }, ...children);
+
+// --- numbers as text ---
 const short = (x) => Number(x.toFixed(2));
-const show = (x) => String(short(x));
+const show = (x) => `${short(x)}`;
 const factor = (x) => (x < 0 ? `(${show(x)})` : show(x));
-const sides = (grid) => `${grid.length} × ${grid[0].length}`;
+const sides = (size) => size.join(" × ");
+const sign = (numbers) => (numbers.every((x) => abs(x - short(x)) < 1e-9) ? "=" : "≈");
+const python = (value) => (isList(value) ? `(${value.map(python).join(", ")})` : JSON.stringify(value));
 // "3", "-0.5", "1/9" -> a number; anything else ("0x10", "1e3"), or too large a number -> NaN
 function parse(text) {
   const [over, under = 1, ...more] = text.replace("−", "-").replace(",", ".").split("/").map((part) => (/^ *[+-]?[\d.]+ *$/.test(part) ? Number(part) : NaN));
-  return more.length || Math.abs(over / under) > LIMIT ? NaN : over / under;
+  return more.length || abs(over / under) > LIMIT ? NaN : over / under;
 }
 
-// Controls for parts of a trait: [trait, read, write]. "size" is the side of "image", and so on.
-function withParts(model) {
-  const pictureName = (image) => nameOf(PICTURES, (grid) => equal(image, square(grid, image.length)));
-  // What a smaller size hides comes back with a larger one.
-  let whole = PICTURES[pictureName(model.get("image"))] ?? model.get("image");
-  const parts = {
-    size: ["image", (image) => image.length, (n, image) => make(n, n, (i, j) => image[i]?.[j] ?? whole[i]?.[j] ?? 0)],
-    picture: ["image", pictureName, (name) => square(whole = PICTURES[name], OPENS_AT[name])],
-    kernel_size: ["kernel", (kernel) => kernel.length, (k, kernel) => resize(kernel, k)],
-    preset: ["kernel", (kernel) => nameOf(KERNELS, (grid, name) => (kernel.length > 2 || name === "identity") &&
-      equal(kernel, resize(grid, kernel.length))), (name) => KERNELS[name]],
-    mode: ["padding", (p) => (typeof p === "string" ? p : "explicit"), (mode) => (mode === "explicit" ? 1 : mode)],
-    zeros: ["padding", (p) => (typeof p === "string" ? 0 : Math.max(...[p].flat())), asIs],
-  };
-  const part = (key) => parts[key] ?? [key, asIs, asIs];
-  const event = (name) => name.replace(/\w+$/, (key) => part(key)[0]);
-  return {
-    get(key) {
-      const [trait, read] = part(key);
-      return read(model.get(trait));
-    },
-    set(key, value) {
-      const [trait, , write] = part(key);
-      model.set(trait, write(value, model.get(trait)));
-    },
-    on: (name, action) => model.on(event(name), action),
-    off: (name, action) => model.off(event(name), action),
-    save_changes: () => model.save_changes(),
-  };
+// --- what the settings stand for ---
+// The lengths of nested lists; null where rows are not alike.
+function shape(lists) {
+  if (!isList(lists)) return [];
+  const inner = lists.map(shape);
+  return inner.every((one) => one && same(one, inner[0])) ? [lists.length, ...inner[0]] : null;
 }
-
-// A table with one tab stop; arrow keys move inside it. `fillIn` makes a cell, once for a shape.
-function board(fillIn) {
-  const { h } = ui, name = h("div");
-  const stopAt = (goal) => {
-    for (const old of table.querySelectorAll("[tabindex='0']")) old.tabIndex = -1;
-    if (goal) goal.tabIndex = 0;
-  };
-  const table = h("table", {
-    role: "grid",
-    focusin({ target }) { stopAt(target); target.select?.(); },
-    keydown(event) {
-      const step = ARROWS[event.key], td = event.target.closest("td"), { selectionStart, selectionEnd, value } = event.target;
-      if (td === event.target && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); td.click(); }
-      // In an input, left and right move the caret until it meets the edge.
-      if (!step || (step[1] < 0 && selectionStart > 0) || (step[1] > 0 && selectionEnd < value?.length)) return;
-      event.preventDefault();
-      const next = table.rows[td.parentNode.rowIndex + step[0]]?.cells[td.cellIndex + step[1]], goal = next?.firstElementChild ?? next;
-      if (goal?.hasAttribute("tabindex")) { goal.focus(); goal.click(); }
-    },
+const ownSides = (lists) => (shape(lists) ?? [1, 1]).slice(0, 2);
+const imageSize = (get) => pair(get("size") ?? images[get("image")]?.size ?? ownSides(get("image")));
+// A real picture is scaled: a cell is the mean, rounded, of the cells that it meets.
+function scaled(from, i, j, rows, columns) {
+  const span = (k, n, old) => [floor((k * old) / n), ceil(((k + 1) * old) / n)];
+  const cells = from.slice(...span(i, rows, from.length)).flatMap((row) => row.slice(...span(j, columns, row.length)));
+  return floor(sum(cells) / cells.length + 0.5);
+}
+// [channel][row][column]. Channels beyond the picture's own are its mirror images.
+function readImage(get) {
+  const image = get("image"), preset = images[image], size = imageSize(get), [rows, columns] = size;
+  const own = preset ? preset.channels.map((text) => text.split(" ").map((row) => Array.from(row, (digit) => parseInt(digit, 36))))
+    : count(shape(image)?.[2] ?? 1, (c) => image.map((row) => row.map((cell) => [cell].flat()[c] ?? 0)));
+  return count(get("in_channels") ?? own.length, (c) => {
+    const from = own[c % own.length], mirrored = floor(c / own.length);
+    const cell = (i, j) => (!preset ? from[i]?.[j] ?? 0 : !preset.picture ? from[i % from.length][j % from[0].length]
+      : rows === from.length && columns === from[0].length ? from[i][j] : scaled(from, i, j, rows, columns));
+    return grid(size, (i, j) => cell(mirrored & 2 ? rows - 1 - i : i, mirrored & 1 ? columns - 1 - j : j));
   });
-  let shape;
-  return {
-    element: h("div", { class: "cnnlib-conv-board" }, name, h("div", {}, table)),
-    // look(i, j) -> what a cell shows: value, kind (class), label, weight (in its corner), chosen
-    draw(text, now, look) {
-      let letters = 3;
-      name.textContent = text;
-      table.ariaLabel = text;
-      if (!equal(shape, now)) {
-        shape = now;
-        table.replaceChildren(...make(now[0], now[1], fillIn).map((row) => h("tr", {}, row)));
-        stopAt(table.querySelector("[tabindex]"));
-      }
-      make(now[0], now[1], (i, j) => {
-        const td = table.rows[i].cells[j], input = td.firstElementChild, { value, kind = "", label, weight, chosen } = look(i, j);
-        letters = Math.max(letters, show(value).length);
-        td.className = kind;
-        if (weight === undefined) delete td.dataset.weight;
-        else td.dataset.weight = show(weight);
-        if (chosen !== undefined) td.ariaSelected = chosen;
-        if (chosen) stopAt(td);
-        if (!input) td.textContent = show(value);
-        // "1/9" or "2." must not be rewritten while it is being typed.
-        else if (!input.matches(":focus") || Math.abs(parse(input.value) - value) > 1e-9) input.value = show(value);
-        if (input) input.ariaLabel = label;
-      });
-      table.style.cssText = `--cells:${now[1]};--letters:${letters}`;
-    },
+}
+// The centre stays the centre; of an even side it is the cell that "same" padding takes for it.
+function resize(slice, size) {
+  const [down, right] = [slice.length, slice[0].length].map((old, i) => ((old - 1) >> 1) - ((size[i] - 1) >> 1));
+  return grid(size, (i, j) => slice[i + down]?.[j + right] ?? 0);
+}
+// One slice for every channel. Blur, identity and sharpen keep the picture as bright as it is.
+function presetSlice(name, size, channels) {
+  const whole = name === "blur" ? grid(size, () => 1) : KERNELS[name], all = sum(whole) * channels || 1;
+  return resize(whole, size).map((row) => row.map((w) => w / all));
+}
+const namesOf = (kernel) => (isWord([kernel].flat()[0]) ? [kernel].flat() : null);
+const kernelSize = (get) => pair(get("kernel_size") ?? (namesOf(get("kernel")) ? 3 : ownSides(get("kernel"))));
+// [filter][channel][row][column]
+function readKernel(get, channels) {
+  const kernel = get("kernel"), size = kernelSize(get), names = namesOf(kernel), [, , depth = channels, filters = 1] = shape(kernel) ?? [];
+  if (names) return names.map((name) => count(channels, () => presetSlice(name, size, channels)));
+  const weight = (a, b, c, f) => { const w = kernel[a]?.[b]; return [isList(w) ? w[c] : w].flat()[f] ?? 0; };
+  return count(filters, (f) => count(depth, (c) => resize(grid(ownSides(kernel), (a, b) => weight(a, b, c, f)), size)));
+}
+const turned = (slice) => slice.map((row) => [...row].reverse()).reverse();
+// The kernel trait of some filters, each a preset's name or [channel][row][column].
+function asKernel(filters, size, channels) {
+  if (filters.every((f) => isWord(f))) return filters[1] ? filters : filters[0];
+  const all = filters.map((f) => (isWord(f) ? count(channels, () => presetSlice(f, size, channels)) : f));
+  return all[1] || all[0][1] ? grid(size, (a, b) => all[0].map((_, c) => all.map((slices) => slices[c][a][b]))) : all[0][0];
+}
+// Zeros [[top, bottom], [left, right]]; the padding of one axis
+const padSides = (p) => (isWord(p) ? [[0, 0], [0, 0]] : isList(pair(p)[0]) ? p : [pair(p), pair(p)]);
+const axisPadding = (p, i) => (isWord(p) ? p : padSides(p)[i]);
+
+// One axis of the layer. cells[b] is the input cell drawn at place b, undefined for a zero; spot(i) is cell i's place.
+// windows[o] lists what output o multiplies: [place, weight]. Conv2DTranspose is drawn as a plain convolution: s - 1
+// zeros between the cells, zeros around, the kernel turned, stride 1.
+function makeAxis(n, k, s, p, d, transposed) {
+  const o = transposed ? transposedOutputSize(n, k, s, p, null, d) : outputSize(n, k, s, p, d), K = effectiveKernelSize(k, d);
+  const [zeros, after] = padAmounts(transposed ? o : n, k, s, p, d), before = transposed ? K - 1 - zeros : zeros;
+  const all = transposed ? o + K - 1 : n + zeros + after, [step, stride] = transposed ? [s, 1] : [1, s];
+  const windows = count(o, (i) => count(k, (t) => [i * stride + t * d, transposed ? k - 1 - t : t])), spot = (i) => before + i * step;
+  // The two other directions: what reads a place, [output, weight]; what a weight meets, [place, output].
+  const cells = Array(all).fill(undefined), readers = cells.map(() => []), meets = count(k, () => []);
+  for (let i = 0; i < n; i++) cells[spot(i)] = i;
+  windows.forEach((window, o) => window.forEach(([b, t]) => { readers[b].push([o, t]); meets[t].push([b, o]); }));
+  const unread = cells.filter((i) => windows[0] && i !== undefined && !readers[spot(i)][0]);
+  const fed = windows.filter((window) => window.some(([b]) => cells[b] !== undefined)).length; // outputs that meet an input cell
+  return { n, s, before, after: all - n - before, all, windows, spot, cells, readers, meets, unread, fed };
+}
+
+// The layer's numbers: sides, [rows, columns] of each, channels and filters.
+function readLayer(get) {
+  const kernel = get("kernel"), names = namesOf(kernel), [, , depth, filters = 1] = shape(kernel) ?? [];
+  const bias = get("bias"), s = pair(get("strides")), d = pair(get("dilation_rate"));
+  const channels = get("in_channels") ?? images[get("image")]?.channels.length ?? shape(get("image"))?.[2] ?? 1;
+  return { names, channels, depth: names ? channels : depth ?? channels, filters: names ? names.length : filters,
+    biases: isList(bias) ? bias.length : 0, size: imageSize(get), k: kernelSize(get), s, p: get("padding"), d,
+    transposed: get("transposed"), refused: max(...s) > 1 && max(...d) > 1 };
+}
+// Why the settings give no output; "" where they do.
+function problemOf(get) {
+  const { s, d, p, k, size, channels, depth, filters, biases, transposed, refused } = readLayer(get), axes = [0, 1];
+  if (![get("image"), get("kernel")].every(shape)) return T.ragged;
+  if (depth !== channels) return fill(T.depths, { depth, channels });
+  if (biases && biases !== filters) return fill(T.biases, { biases, filters });
+  if (transposed && !isWord(p)) return T.noExplicit;
+  if (transposed && refused) return STRINGS.common.refused;
+  const covers = axes.map((i) => effectiveKernelSize(k[i], d[i]));
+  if (transposed) {
+    const large = axes.some((i) => transposedOutputSize(size[i], k[i], s[i], p, null, d[i]) + covers[i] - 1 > DRAWN);
+    return large ? fill(T.tooLarge, { most: DRAWN }) : "";
+  }
+  const total = axes.map((i) => size[i] + sum([padAmounts(size[i], k[i], s[i], axisPadding(p, i), d[i])]));
+  const long = axes.find((i) => covers[i] > total[i]);
+  return long === undefined ? "" : fill(T.tooLong, { axis: T.axes[long], K: covers[long], total: total[long] });
+}
+// Single changes that mend it, of each kind the smallest.
+function repairs(get) {
+  const { k, d, s, size, depth } = readLayer(get), up = (key) => count(MOST[key], (i) => i + 1);
+  const sidesTo = (key, sides, choose, values) => values.map((value) => ({ [key]: fold(sides.map((side) => choose(side, value))) }));
+  const smaller = (key, sides) => sidesTo(key, sides, min, up(key).reverse());
+  return [smaller("kernel_size", k), smaller("dilation_rate", d), smaller("strides", s), sidesTo("size", size, max, up("size")), smaller("size", size),
+    [{ padding: "valid" }], [{ padding: "same" }], up("padding").map((padding) => ({ padding })), [{ in_channels: depth }], [{ bias: 0 }],
+  ].map((changes) => changes.find((change) => !problemOf((key) => (key in change ? change[key] : get(key))))).filter(Boolean);
+}
+// All that is drawn but the output.
+function plan(get, x) {
+  const layer = readLayer(get), { p, k, s, d, size, filters, transposed } = layer, problem = problemOf(get), stored = readKernel(get, x.length), bias = get("bias");
+  const [down, across] = count(2, (i) => problem ? makeAxis(size[i], size[i], 1, "valid", 1) : makeAxis(size[i], k[i], s[i], axisPadding(p, i), d[i], transposed));
+  return { ...layer, problem, x, stored, w: get("flip") ? stored.map((slices) => slices.map(turned)) : stored, down, across,
+    bias: isList(bias) ? bias : Array(filters).fill(bias), padded: x.map((image) => down.cells.map((r) => across.cells.map((c) => image[r]?.[c]))) };
+}
+// [filter][row][column]
+const convolve = ({ padded, w, bias, down, across }) => w.map((slices, f) => down.windows.map((rows) => across.windows.map((columns) => {
+  let total = bias[f];
+  for (let c = 0; c < slices.length; c++) for (let a = 0; a < rows.length; a++) {
+    const row = padded[c][rows[a][0]], weights = slices[c][rows[a][1]];
+    for (let b = 0; b < columns.length; b++) total += (row[columns[b][0]] ?? 0) * weights[columns[b][1]];
+  }
+  return total;
+})));
+
+function kerasCode({ w, s, d, p, k, size, transposed, bias, y }) {
+  const explicit = !isWord(p), ends = padSides(p).map(fold), filters = w.length, channels = w[0].length;
+  // Conv2DTranspose has its filters before its channels.
+  const numbers = grid(k, (a, b) => transposed ? w.map((slices) => slices.map((slice) => slice[a][b]))
+    : w[0].map((_, c) => w.map((slices) => slices[c][a][b])));
+  return `import keras
+import numpy as np
+
+layer = keras.layers.Conv2D${transposed ? "Transpose" : ""}(
+    filters=${filters}, kernel_size=${python(k)}, strides=${python(s)},
+    padding="${explicit ? "valid" : p}", dilation_rate=${python(d)},
+)
+model = keras.Sequential([
+    keras.Input(${python([...size, channels])}),
+${explicit ? `    keras.layers.ZeroPadding2D(${python(ends.every(Number.isInteger) ? fold(ends) : padSides(p))}),\n` : ""}    layer,
+])  # (None, ${y[0].length}, ${y[0][0].length}, ${filters})
+
+kernel = np.array([${numbers.flat(3).map((x) => Number(x.toPrecision(8))).join(", ")}])
+kernel = kernel.reshape(${python([...k, ...(transposed ? [filters, channels] : [channels, filters])])})  # ${T.layout[+transposed]}
+layer.set_weights([kernel, np.array([${bias.join(", ")}])])
+`;
+}
+
+// --- one table of cells: of the input's channel, of a filter's slice, or of a filter's output ---
+// It has one tab stop. Only what changes is written: a big picture has thousands of cells.
+function makeBoard(kind, channel, filter) {
+  const title = h("div"), table = h("table", { role: "grid" });
+  let cells = [], kinds = [], marks = new Map(), stop = 0, wide = 0, from = [0, 0];
+  const element = div(`board cnnlib-conv-${kind}`, title, h("div", {}, table));
+  const board = table.board = { kind, channel, filter, table, element, numbers: [] };
+  const wear = (cell, look, note = "") => {
+    if (cell.look !== look) cell.className = cell.look = look;
+    if ((cell.note ?? "") === note) return;
+    cell.note = note;
+    if (note) cell.dataset.note = note;
+    else cell.removeAttribute("data-note");
   };
+  // As many children as wanted, those that are there kept in their place: `shift` come before or go at the start.
+  const resizeTo = (children, wanted, shift, add, drop) => {
+    for (; shift > 0; shift--) add(0);
+    for (; shift < 0 && children.length; shift++) drop(0);
+    while (children.length < wanted) add(-1);
+    while (children.length > wanted) drop(-1);
+  };
+  // numbers: [row][column]; look(x, i, j) -> class, text(x) -> text; origin: where the input's first cell lies.
+  board.draw = (heading, name, numbers, look, text, origin = [0, 0]) => {
+    const texts = numbers.flatMap((row) => row.map(text)), columns = numbers[0]?.length ?? 0;
+    const [down, right] = origin.map((place, i) => place - from[i]);
+    kinds = numbers.flatMap((row, i) => row.map((x, j) => look(x, i, j)));
+    board.numbers = numbers;
+    title.textContent = heading;
+    table.ariaLabel = name;
+    table.style.setProperty("--letters", texts.reduce((most, { length }) => max(most, length), 3));
+    marks.forEach((_, i) => wear(cells[i], ""));
+    marks = new Map();
+    if (wide !== columns || cells.length !== kinds.length || down || right) {
+      resizeTo(table.rows, numbers.length, down, (i) => table.insertRow(i), (i) => table.deleteRow(i));
+      for (const row of table.rows) resizeTo(row.cells, columns, row.cells.length && right, (i) => row.insertCell(i), (i) => row.deleteCell(i));
+      const held = cells[stop];
+      cells = [...table.getElementsByTagName("td")];
+      [wide, from] = [columns, origin];
+      stop = max(0, cells.indexOf(held));
+      board.stopAt(stop);
+    }
+    cells.forEach((cell, i) => {
+      wear(cell, kinds[i]);
+      if ((cell.said ?? "") !== texts[i]) cell.textContent = cell.said = texts[i];
+    });
+  };
+  // next: Map of cell number -> [class, small number in its corner]. One frame stands around "in" cells side by side.
+  board.mark = (next) => {
+    const edge = (side, i, onBoard) => (onBoard && next.get(i)?.[0] === "in" ? "" : side);
+    const frame = (i) => edge(" t", i - wide, true) + edge(" b", i + wide, true) + edge(" l", i - 1, i % wide) + edge(" r", i + 1, (i + 1) % wide);
+    marks.forEach((_, i) => { if (!next.has(i)) wear(cells[i], kinds[i]); });
+    next.forEach(([kind, note], i) => wear(cells[i], `${kinds[i]} ${kind}${kind === "in" ? frame(i) : ""}`, note));
+    marks = next;
+  };
+  board.stopAt = (i) => {
+    if (i !== stop) cells[stop]?.removeAttribute("tabindex"); // a cell without one loses the focus
+    if (cells[stop = i]) cells[i].tabIndex = 0;
+  };
+  board.at = (i, j) => i * wide + j;
+  board.focus = (i, j) => { board.stopAt(board.at(i, j)); cells[stop].focus(); };
+  return board;
 }
 
 export default {
-  render({ model: traits, el }) {
-    const model = withParts(traits), T = STRINGS["conv-explorer"], { h, fill } = ui, { get } = model;
-    const view = ui.view({ model, el, name: "conv-explorer" });
-    let down, across, used, outputs, last, position, timer, opened = false;
-    const pick = (to) => view.set({ position: to });
-    const tell = (text) => { if (opened && !timer) view.say(text); };
-    const nameCell = (i, j) => fill(T.cell, { row: i + 1, column: j + 1 });
+  render({ model, el }) {
+    const get = (key) => model.get(key), view = ui.view({ model, el, name: "conv-explorer" });
+    // A cell is {board, i, j}. hot: the one that the reader points at. told: nothing is said before the first drawing is done.
+    let hot = null, apart = false, timer, told = false, width = el.clientWidth - 30, last = 0, seen, cell, picture, legend;
+    let inputs, kernels, outputs, boards = [];
+    let { x, w, stored, s, d, p, k, size, names, refused, transposed, bias, problem, down, across, padded } = plan(get, readImage(get)), y; // see plan()
+    const preset = () => images[get("image")]; // undefined for own numbers
+    const tell = (text) => { if (told && !timer) view.say(text); };
 
-    // A cell that takes a number for trait[i][j]. A bad entry leaves the last number in force.
-    function entry(trait, i, j) {
-      const number = () => get(trait)[i][j];
-      const judge = (value) => {
-        const bad = Number.isNaN(value);
-        wrong.hidden = !bad;
-        input.ariaInvalid = bad;
-        if (bad) tell(wrong.textContent = fill(T.wrong, { text: input.value, last: show(number()), limit: LIMIT }));
-        else view.set({ [trait]: get(trait).map((row, r) => row.map((x, c) => (r === i && c === j ? value : x))) });
-      };
-      const restore = (value) => {
-        judge(value);
-        input.value = show(value);
-      };
-      const input = h("input", {
-        tabindex: -1, autocomplete: "off",
-        input: () => judge(parse(input.value)),
-        change() { if (input.isConnected) restore(number()); },
-        keydown(event) {
-          const by = { PageUp: 1, PageDown: -1 }[event.key];
-          if (!by) return;
-          event.preventDefault();
-          restore(Math.max(-LIMIT, Math.min(LIMIT, number() + by)));
-          input.select();
-        },
-      });
-      return h("td", {}, input);
-    }
-    const inputs = board((i, j) => {
-      const r = i - down.zeros[0], c = j - across.zeros[0];
-      return get("image")[r]?.[c] === undefined ? h("td") : entry("image", r, c);
+    // --- parts of settings, for the controls: [trait, read, write] ---
+    const table = {}, zeros = () => padSides(get("padding")).flat();
+    const filtersNow = () => names ?? stored, setFilters = (filters) => asKernel(filters, k, x.length);
+    SIDED.forEach((key) => count(2, (axis) => {
+      const both = () => ({ size, kernel_size: k })[key] ?? pair(get(key));
+      table[key + axis] = [key, () => both()[axis], (value) => (apart ? fold(both().map((old, i) => (i === axis ? value : old))) : value)];
+    }));
+    count(4, (i) => {
+      table[`padding${i}`] = ["padding", () => zeros()[i], (value) => {
+        const [top, bottom, left, right] = zeros().map((old, side) => (side === i || !apart ? value : old));
+        return top === left && bottom === right ? fold([top, bottom]) : [[top, bottom], [left, right]];
+      }];
+      table[`kernel${i}`] = ["kernel", () => (names ? names[i] : "own"), (name) => setFilters(filtersNow().map((old, f) => (f === i ? name : old)))];
     });
-    const kernel = board((i, j) => entry("kernel", i, j));
-    const result = board((i, j) => h("td", { tabindex: -1, click: () => pick(i * across.windows.length + j) }));
+    Object.assign(table, {
+      mode: ["padding", (p) => (isWord(p) ? p : "explicit"), (mode) => (mode === "explicit" ? 1 : mode)],
+      picture: ["image", (image) => (images[image] ? image : "own"), (name) => name],
+      channels: ["in_channels", () => x.length, (n) => n],
+      filters: ["kernel", () => w.length, (n) => {
+        const used = filtersNow(), free = Object.keys(KERNELS).filter((name) => name !== "example" && !used.includes(name));
+        return setFilters([...used, ...free].slice(0, n));
+      }],
+      bias: ["bias", (bias) => pair(bias)[get("filter")] ?? pair(bias)[0],
+        (value, old) => (isList(old) ? old.map((b, f) => (f === get("filter") ? value : b)) : value)],
+    });
+    const parts = ui.parts(model, table), controls = view.controls(parts, T);
 
-    const axis = (n, k) => {
-      const rest = [k, get("strides"), get("padding"), get("dilation_rate")], zeros = padAmounts(n, ...rest);
-      const plan = { n, zeros, all: n + zeros[0] + zeros[1], windows: [], unread: [] };
-      try {
-        plan.windows = Array.from({ length: outputSize(n, ...rest) }, (_, i) => readWindow(n, i, ...rest));
-        plan.unread = unreadCells(n, ...rest);
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-        plan.problem = error.message;
-      }
-      return plan;
-    };
-    // [weight, number] of every product of one output cell, row by row; the number is undefined in the padding.
-    const products = (rows, columns) => rows.flatMap((r, a) => columns.map((c, b) => [used[a][b], get("image")[r]?.[c]]));
-
-    function draw() {
-      const image = get("image"), weights = get("kernel");
-      down = axis(image.length, weights.length);
-      across = axis(image[0].length, weights[0].length);
-      used = get("flip") ? weights.map((row) => [...row].reverse()).reverse() : weights;
-      outputs = down.windows.map((rows) => across.windows.map((columns) =>
-        products(rows, columns).reduce((total, [w, x = 0]) => total + w * x, get("bias"))));
-      last = down.windows.length * across.windows.length - 1;
-      const problem = down.problem ?? across.problem, all = down.n * across.n, [[top, bottom], [left, right]] = [down.zeros, across.zeros];
-      const unread = all - (down.n - down.unread.length) * (across.n - across.unread.length);
-      const list = (cells) => cells.map((cell) => cell + 1).join(", ") || T.none;
-      impossible.hidden = !problem;
-      impossible.textContent = fill(T.impossible, { problem });
-      player.hidden = sum.hidden = !!problem;
-      if (problem) { play(false); tell(impossible.textContent); }
-      else if (get("position") > last) pick(last);
-      zeros.hidden = typeof get("padding") === "string";
-      notes.textContent = [
-        top + bottom + left + right && fill(T.padded, { top, bottom, left, right }),
-        unread && fill(T.unread, { unread, all, rows: list(down.unread), columns: list(across.unread) }),
-        !problem && T.weights + (get("flip") ? T.flipped : T.straight),
-        get("strides") > 1 && get("dilation_rate") > 1 && STRINGS.common.refused,
-      ].filter(Boolean).join(" ");
+    // --- cells ---
+    const is = (a, b) => a?.board === b?.board && a?.i === b?.i && a?.j === b?.j;
+    const value = ({ board, i, j }) => board.numbers[i]?.[j];
+    function current() {
+      const place = min(get("position"), last), wide = across.windows.length;
+      return { board: outputs[min(get("filter"), outputs.length - 1)], i: floor(place / wide), j: place % wide };
+    }
+    // The pinned setting names cells of the input itself; null where there is no such cell.
+    function pinned() {
+      const [kind, i, j, channel, filter] = get("pinned") ?? [];
+      if (!kind || !y) return null;
+      if (kind === "output") return current();
+      const c = kind === "input" ? { board: inputs[channel ?? 0], i: down.spot(i), j: across.spot(j) }
+        : { board: kernels[filter ?? 0]?.[channel ?? 0], i, j };
+      return c.board && value(c) !== undefined ? c : null;
+    }
+    const home = ({ board, i, j }) => (board.kind === "input" ? [down.cells[i], across.cells[j]] : [i, j]);
+    const isZero = (c) => value(c) === undefined;
+    const channelName = (c) => (!x[1] ? "" : get("image") === "colour" && x.length === 3 ? T.colours[c] : fill(T.channel, { i: c + 1 }));
+    const filterName = (f) => (w[1] ? fill(T.filterName, { i: f + 1 }) : "");
+    function nameOf(c) {
+      const { kind, channel, filter } = c.board, [i, j] = home(c), name = isZero(c) ? T.zero : fill(T.cell, { row: i + 1, column: j + 1 });
+      return [name, kind !== "output" && channelName(channel), kind !== "input" && filterName(filter)].filter(Boolean).join(", ");
+    }
+    const release = () => view.set({ pinned: null });
+    function pin(c) {
+      const { kind, channel, filter } = c.board;
+      hot = null;
+      if (is(pinned(), c)) return release();
+      if (kind === "output") return view.set({ position: c.board.at(c.i, c.j), filter, pinned: [kind] });
+      if (isZero(c)) hot = c; // no number of the reader's: shown, not kept
+      view.set({ pinned: hot ? null : [kind, ...home(c), channel, ...(kind === "input" ? [] : [filter])] });
       move();
     }
 
-    // What one step of the window changes.
-    function move() {
-      const image = get("image"), width = across.windows.length;
-      position = Math.max(Math.min(get("position"), last), 0);
-      const row = Math.floor(position / width) || 0, column = position % width || 0;
-      const rows = down.windows[row] ?? [], columns = across.windows[column] ?? [];
-      stage.style.setProperty("--total", across.all + used[0].length + Math.max(width, 3));
-      const words = { sides: sides(image), padded: `${down.all} × ${across.all}` };
-      inputs.draw(fill(T.input + (words.sides === words.padded ? "" : T.inputPadded), words), [down.all, across.all, down.zeros, across.zeros], (i, j) => {
-        const r = i - down.zeros[0], c = j - across.zeros[0], value = image[r]?.[c], weight = used[rows.indexOf(r)]?.[columns.indexOf(c)];
-        const unread = down.unread.includes(r) || across.unread.includes(c);
-        const kind = value === undefined ? "pad" : unread ? "unread" : "";
-        return { value: value ?? 0, kind: weight === undefined ? kind : `${kind} in`, weight: across.all > 12 ? undefined : weight,
-          label: nameCell(r, c) + (unread ? T.isUnread : weight === undefined ? "" : T.isIn) };
+    // --- what a cell touches, board -> cell number -> [class, note], and its own formula, in lines ---
+    const each = (rows, columns, use) => rows.forEach(([p, a]) => columns.forEach(([q, b]) => use(p, a, q, b)));
+    function touched({ board, i, j }) {
+      const marks = new Map(boards.map((one) => [one, new Map()])), { channel, filter } = board;
+      const put = (one, p, q, kind, weight) => marks.get(one).set(one.at(p, q), [kind, cell.notes && weight !== undefined ? show(weight) : ""]);
+      if (board.kind === "output") {
+        each(down.windows[i], across.windows[j], (p, a, q, b) => inputs.forEach((input, c) => {
+          put(input, p, q, "in", w[filter][c][a][b]);
+          if (input.numbers[p][q] !== undefined) put(kernels[filter][c], a, b, "on");
+        }));
+      } else if (board.kind === "input") {
+        each(down.readers[i], across.readers[j], (o, a, r, b) => outputs.forEach((output, f) => {
+          put(output, o, r, "in", w[f][channel][a][b]);
+          put(kernels[f][channel], a, b, "on");
+        }));
+      } else each(down.meets[i], across.meets[j], (p, o, q, r) => { put(inputs[channel], p, q, "in"); put(outputs[filter], o, r, "in"); });
+      put(board, i, j, "hot");
+      return marks;
+    }
+    const joined = (list) => list.flatMap((item, i) => (i ? [" + ", item].flat() : item));
+    function outputFormula({ board, i, j }) {
+      const { filter } = board, lines = [], parts = [], exact = [];
+      inputs.forEach(({ numbers, channel }) => {
+        const terms = [], used = [];
+        let total = 0;
+        each(down.windows[i], across.windows[j], (p, a, q, b) => {
+          const number = numbers[p][q], weight = w[filter][channel][a][b];
+          if (number === undefined && transposed) return; // the spread input's zeros are only a way to draw it
+          terms.push([`${factor(weight)}·`, number === undefined ? h("u", {}, "0") : factor(number)]);
+          used.push(weight, number ?? 0);
+          total += weight * (number ?? 0);
+        });
+        if (!x[1]) { parts.push(...terms); exact.push(...used); }
+        else if (terms[0]) {
+          lines.push([`${channelName(channel)}: `, ...joined(terms), ` ${sign([...used, total])} ${show(total)}`]);
+          parts.push([factor(total)]);
+          exact.push(total);
+        }
       });
-      kernel.draw(fill(T.kernel, { sides: sides(used) }) + (get("flip") ? T.turned : ""), [used.length, used[0].length],
-        (i, j) => ({ value: get("kernel")[i][j], kind: "weight", label: nameCell(i, j) }));
-      result.draw(outputs[0] ? fill(T.output, { sides: sides(outputs) }) : T.noOutput, [outputs.length, width],
-        (i, j) => ({ value: outputs[i][j], chosen: i === row && j === column }));
-      if (!outputs[0]) return;
-
-      const value = outputs[row][column], bias = get("bias"), terms = products(rows, columns);
-      const exact = [value, bias, ...terms.flat()].every((x = 0) => Math.abs(x - short(x)) < 1e-9);
-      sum.replaceChildren(fill(T.sum, { cell: nameCell(row, column) }), " ", ...terms.flatMap(([w, x]) =>
-        [`${factor(w)}·`, x === undefined ? h("u", {}, "0") : factor(x), " + "]), `${T.inSum} ${factor(bias)} ${exact ? "=" : "≈"} `, h("b", {}, show(value)));
-      const said = fill(T.said, { cell: nameCell(row, column), sum: show(value) });
-      slider.max = last;
-      slider.value = position;
-      scrub.querySelector("output").textContent = counter(position);
-      tell(slider.ariaValueText = said);
+      const result = board.numbers[i][j], b = bias[filter];
+      return [...lines, [...joined([...parts, [`${T.inSum} ${factor(b)}`]]), ` ${sign([result, b, ...exact])} `, h("b", {}, show(result))]];
+    }
+    // The first products, by the place of the output that they go into.
+    const list = (items) => items.slice(0, 49).join("; ") + (items[49] ? fill(T.more, { rest: items.length - 49 }) : "");
+    const product = (o, r, w, x) => `(${o + 1}, ${r + 1}): ${factor(w)}·${factor(x)}`;
+    function inputFormula(c) {
+      return w.map((slices, f) => {
+        const items = [];
+        each(down.readers[c.i], across.readers[c.j], (o, a, r, b) => items.push(product(o, r, slices[c.board.channel][a][b], value(c) ?? 0)));
+        return `${filterName(f)} ${list(items)}`;
+      });
+    }
+    function weightFormula(c) {
+      const items = [], { numbers } = inputs[c.board.channel], weight = value(c);
+      each(down.meets[c.i], across.meets[c.j], (p, o, q, r) => { if (numbers[p][q] !== undefined) items.push(product(o, r, weight, numbers[p][q])); });
+      // "2·r − 1": where output r finds the weight's input, or in a transposed layer where input r finds its output
+      const where = [[down, c.i, d[0], "r"], [across, c.j, d[1], "c"]].map(([{ s, before, meets }, t, rate, letter]) => {
+        const add = t * rate + 1 - s - (transposed ? rate * (meets.length - 1) - before : before);
+        return `${s > 1 ? `${s}·` : ""}${letter}${add ? ` ${add < 0 ? "−" : "+"} ${abs(add)}` : ""}`;
+      }).join(", ");
+      return [fill(T[transposed ? "stamps" : "takes"], { weight: factor(weight), where }), list(items)];
+    }
+    function headline(c) {
+      const name = nameOf(c), { kind } = c.board, ways = kind === "input" ? "readers" : "meets";
+      if (kind === "output") return fill(T.sum, { cell: name });
+      const uses = down[ways][c.i].length * across[ways][c.j].length, now = { cell: name, value: show(value(c) ?? 0), uses };
+      if (kind === "weight") return fill(T.weightIs, now);
+      return fill(isZero(c) ? T.zeroIs : T.inputIs, now) + fill(uses ? T.readBy : T.readByNone, now);
     }
 
+    // --- drawing ---
+    function build() {
+      const now = [x.length, w.length, w[0].length];
+      if (same(seen, now)) return;
+      seen = now;
+      hot = null;
+      inputs = x.map((_, c) => makeBoard("input", c, 0));
+      kernels = w.map((slices, f) => slices.map((_, c) => makeBoard("weight", c, f)));
+      outputs = w.map((_, f) => makeBoard("output", 0, f));
+      boards = [...inputs, ...kernels.flat(), ...outputs];
+      const row = (...list) => div("row", list.flat()), elements = (some) => some.map(({ element }) => element);
+      const filters = outputs.map(({ element }, f) => row(row(elements(kernels[f])), element));
+      stage.replaceChildren(row(elements(inputs), together), div("filters", filters));
+    }
+    // How large a cell can be.
+    function measure() {
+      const many = x.length, room = max(width, 240), all = across.all, out = across.windows.length;
+      const kernel = (side) => max(k[1] * max(side, 30) + 6, 100);
+      const largest = (wide) => { let side = 40; while (side > 4 && wide(side) > room) side--; return side; };
+      const column = (side) => all * side + 38 + max(kernel(side), w[1] ? 0 : out * side); // the output below the kernel
+      let side = many > 1 ? 4 : largest((side) => all * side + kernel(side) + max(out * side, 100) + 66); // all in a line
+      if (many === 1 && side < 28 && !w[1]) side = max(side, largest(column));
+      const enough = all > 12 || preset()?.picture ? 6 : 20; // few numbers shall be legible
+      for (let n = many + (many === 3); side < enough && n; n--) side = max(side, largest((side) => n * (all * side + 16))); // n channels in a line
+      const weight = max(side, 30), slices = many > 1 ? many * (k[1] * weight + 16) : kernel(side), beside = many === 1 && column(side) <= room;
+      cell = { side, weight, notes: side > 28, inline: beside || slices + out * side + 24 <= room };
+      stage.style.cssText = `--cell:${side}px;--weight:${weight}px;--least:${slices}px`;
+      const kinds = ["stage", beside && "beside", cell.inline && "sums", side < 18 && "small"];
+      stage.className = kinds.filter(Boolean).map((kind) => `cnnlib-conv-${kind}`).join(" ");
+    }
+    // Numbers where they can be read, colours where not and on real pictures.
+    function painter(side, numbers, picture) {
+      const all = numbers.flat(2).filter((x) => x !== undefined), signed = all.some((x) => x < 0);
+      const most = all.reduce((most, x) => max(most, abs(x)), 0) || 1;
+      const font = (letters) => side * min(0.4, 1.4 / max(3, letters)) > 7.5;
+      const legible = font(3) && font(all.reduce((letters, x) => max(letters, show(x).length), 0)), coloured = picture || !legible;
+      function level(x) {
+        if (x === undefined) return "pad";
+        const colour = !signed ? "grey" : x < 0 ? "minus" : "plus";
+        return coloured ? `${colour} v${round((abs(x) * (signed ? 8 : 15)) / most)}${legible ? " read" : ""}` : "";
+      }
+      return { coloured, signed, most, level, text: (x) => (legible ? show(x ?? 0) : "") };
+    }
+    function paint() {
+      const { level, text, coloured, signed, most } = painter(cell.side, padded, preset()?.picture);
+      const skipped = [down, across].map((axis) => new Set(axis.unread)), all = [down.all, across.all], many = x.length > 1;
+      const inputName = fill(T.input, { sides: sides(size) }) + (same(all, size) ? "" : fill(transposed ? T.spread : T.padded, { all: sides(all) }));
+      const draw = (board, name, heading, ...rest) => {
+        const part = board.kind === "output" ? filterName(board.filter) : channelName(board.channel);
+        board.draw(heading, part ? `${name}, ${part}` : name, ...rest);
+      };
+      // Two lines over boards that stand in a row; the first of them bears the name.
+      const heading = (name, c) => (many ? `${c ? "\u00a0" : name}\n${channelName(c)}` : name);
+      const look = (v, i, j) => `${v !== undefined && (skipped[0].has(down.cells[i]) || skipped[1].has(across.cells[j])) ? "unread " : ""}${level(v)}`;
+      inputs.forEach((board, c) => draw(board, inputName, heading(inputName, c), padded[c], look, text, [down.before, across.before]));
+      kernels.flat().forEach((board) => {
+        const { filter, channel } = board, slice = w[filter][channel], shades = painter(cell.weight, slice);
+        const name = fill(w[1] ? T.filter : T.kernel, { i: filter + 1, sides: sides(k) }) + (get("flip") ? T.turned : "");
+        draw(board, name, heading(name, channel), slice, shades.level, shades.text);
+      });
+      outputs.forEach((board, f) => {
+        const numbers = y?.[f] ?? [], shades = painter(cell.side, numbers, coloured);
+        const name = y ? fill(T.output, { sides: sides([numbers.length, numbers[0].length]) }) : T.noOutput;
+        draw(board, name, many && cell.inline ? `${name}\n\u00a0` : name, numbers, shades.level, shades.text);
+      });
+      legend = coloured && fill(T.legend, { most: show(most) });
+      together.hidden = !coloured || signed || x.length !== 3 || preset() && get("image") !== "colour";
+      if (together.hidden) return;
+      const canvas = together.lastChild, pixels = grid(size, (i, j) => [...x.map((image) => (image[i][j] * 255) / most), 255]).flat(2);
+      [canvas.height, canvas.width] = size;
+      canvas.style.width = `${size[1] * cell.side}px`;
+      canvas.getContext("2d").putImageData(new ImageData(Uint8ClampedArray.from(pixels), size[1]), 0, 0);
+    }
+    // The words around the boards, the code, which controls there are.
+    function explain() {
+      const product = (read) => read(down) * read(across), all = product(({ n }) => n), unread = all - product((axis) => axis.n - axis.unread.length);
+      const lone = product((axis) => axis.windows.length) - product((axis) => axis.fed), cells = (axis) => axis.unread.map((i) => i + 1).join(", ") || T.none;
+      const own = preset()?.channels.length ?? x.length;
+      if (problem) play(false);
+      if (problem) offer(problem, repairs(get));
+      else offer(refused ? `${STRINGS.common.refused} ${T.refused}` : "", refused ? [{ strides: 1 }, { dilation_rate: 1 }] : []);
+      player.hidden = formula.hidden = code.hidden = !y;
+      notes.textContent = [
+        y && T.point,
+        !transposed && (down.all > down.n || across.all > across.n) &&
+          fill(T.padding, { top: down.before, bottom: down.after, left: across.before, right: across.after }),
+        transposed && y && fill(T.transposedNote, { rows: s[0] - 1, columns: s[1] - 1 }),
+        transposed && y && max(...d) > 1 && T.noCpu,
+        legend,
+        unread && fill(T.unread, { unread, all, rows: cells(down), columns: cells(across) }),
+        lone && fill(T.lone, { lone }),
+        x[1] && names && (names.some((name) => sum(KERNELS[name])) ? T.sameScaled : T.sameSlice),
+        x.length > own && fill(T.mirrored, { own }),
+        y && !transposed && (get("flip") ? T.flipped : T.straight),
+      ].filter(Boolean).join(" ");
+      script.textContent = y ? kerasCode({ w, s, d, p, k, size, transposed, bias, y }) : "";
+      apart ||= [size, k, s, d, padSides(p), ...padSides(p)].some(([a, b]) => !same(a, b));
+      apartBox.checked = apart;
+      const label = (control, text, there) => { control.firstChild.textContent = text; control.hidden = !there; };
+      SIDED.forEach((key) => ranges[key].forEach((control, i) => label(control, T[key] + (apart || i ? T.axisOf[i] : ""), apart || !i)));
+      const zerosAt = ["top", "bottom", "left", "right"].map((side) => STRINGS.stack[side]);
+      pads.forEach((control, i) => label(control, apart || i ? zerosAt[i] : T.zeros, !isWord(p) && (apart || !i)));
+      presets.forEach((control, f) => label(control, w[1] || f ? fill(T.filterPreset, { i: f + 1 }) : T.preset, f < w.length));
+      parts.refresh();
+    }
+    // Says what is wrong, and offers the changes that mend it.
+    function offer(text, changes) {
+      const name = ([key, to]) => (key === "padding" && to > 0 ? `ZeroPadding2D(${to})` : `${key}=${python(to)}`);
+      box.hidden = !text;
+      box.replaceChildren(text, changes[0] ? ` ${T.mends}` : "", h("p", {}, changes.map((change) =>
+        ui.button(Object.entries(change).map(name).join(", "), ({ target }) => {
+          view.set(change);
+          queueMicrotask(() => target.isConnected || (player.hidden ? box.querySelector("button") : slider)?.focus()); // the button has gone with its problem
+        }))));
+      if (problem) tell(text);
+    }
+    function draw() {
+      const of = JSON.stringify(["image", "size", "in_channels"].map(get));
+      if (picture?.of !== of) picture = { of, x: readImage(get) }; // the input's numbers stay while their settings do
+      ({ x, w, stored, s, d, p, k, size, names, refused, transposed, bias, problem, down, across, padded } = plan(get, picture.x));
+      y = problem ? null : convolve({ padded, w, bias, down, across });
+      last = down.windows.length * across.windows.length - 1;
+      if (y) view.set({ position: min(get("position"), last), filter: min(get("filter"), w.length - 1) });
+      build();
+      measure();
+      paint();
+      explain();
+      move();
+    }
+    // What one step of the window, or the reader's hand, changes.
+    function move() {
+      const held = pinned();
+      edit.hidden = !held;
+      if (!y) return boards.forEach((board) => board.mark(new Map()));
+      const here = current(), c = held ?? (hot && !timer && hot.board.numbers[hot.i]?.length > hot.j ? hot : here);
+      touched(c).forEach((marks, board) => board.mark(marks));
+      const lines = { output: outputFormula, input: inputFormula, weight: weightFormula }[c.board.kind](c);
+      formula.replaceChildren(...(c.board.kind === "output" ? lines : ["", ...lines]).map((line, i) => h("p", {}, i ? null : `${headline(c)} `, line)));
+      formula.tabIndex = formula.textContent.length > 300 ? 0 : -1; // a long one scrolls inside its box
+      if (held) {
+        edit.firstChild.firstChild.textContent = fill(T.pinned, { kind: T.kinds[held.board.kind], cell: nameOf(held) });
+        field.hidden = held.board.kind === "output";
+        if (!field.matches(":focus")) restore();
+      }
+      if (!here.board.table.contains(document.activeElement)) here.board.stopAt(here.board.at(here.i, here.j));
+      slider.max = last;
+      slider.value = here.board.at(here.i, here.j);
+      scrub.lastChild.textContent = counter(slider.value);
+      slider.ariaValueText = fill(T.said, { cell: nameOf(here), sum: show(value(here)) });
+      tell(is(c, here) ? slider.ariaValueText : headline(c));
+    }
+
+    // --- the reader's hand ---
+    function point(c) {
+      if (is(hot, c)) return;
+      hot = c;
+      if (!timer && y && !pinned()) move();
+    }
+    const editable = (c) => y && c.board.kind !== "output" && !isZero(c);
+    function change(c, to) {
+      const { kind, channel, filter } = c.board, [i, j] = home(c);
+      const put = (rows) => rows.map((row, a) => row.map((old, b) => (a === i && b === j ? to : old)));
+      if (kind === "input") {
+        const all = x.map((image, c) => (c === channel ? put(image) : image));
+        return view.set({ image: x[1] ? grid(size, (a, b) => all.map((image) => image[a][b])) : all[0], size: null, in_channels: null });
+      }
+      const back = (slice) => (get("flip") ? turned(slice) : slice);
+      const all = w.map((slices, f) => slices.map((slice, c) => back(f === filter && c === channel ? put(slice) : slice)));
+      view.set({ kernel: asKernel(all, k), kernel_size: null });
+    }
+    const step = (c, by) => change(c, max(-LIMIT, min(LIMIT, value(c) + by)));
+    // A bad entry leaves the last number in force.
+    function judge() {
+      const to = parse(field.value), bad = Number.isNaN(to), c = pinned();
+      field.ariaInvalid = bad;
+      wrong.hidden = !bad;
+      if (bad) tell(wrong.textContent = fill(T.wrong, { text: field.value, last: show(value(c)), limit: LIMIT }));
+      else change(c, to);
+    }
+    function restore() {
+      const c = pinned();
+      field.ariaInvalid = false;
+      wrong.hidden = true;
+      if (c) field.value = show(value(c));
+    }
+    const back = (c) => c?.board.focus(c.i, c.j);
+    const find = (target) => {
+      const td = target.closest("td");
+      return td && { board: td.closest("table").board, i: td.parentNode.rowIndex, j: td.cellIndex };
+    };
+    function keys(event) {
+      const { key } = event, c = find(event.target), [down, right] = ARROWS[key] ?? [];
+      if (!c || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (ARROWS[key]) {
+        const { numbers } = c.board, i = c.i + down, j = c.j + right;
+        if (numbers[i] && j in numbers[i]) c.board.focus(i, j);
+      } else if (key === "Enter" || key === " ") { if (y) pin(c); }
+      else if (PAGES[key] && editable(c)) step(c, PAGES[key]);
+      else if (/^[\d.,+-]$/.test(key) && editable(c)) {
+        if (!is(pinned(), c)) pin(c);
+        field.value = key;
+        field.focus();
+        judge();
+      } else return;
+      event.preventDefault();
+    }
+    const field = h("input", { autocomplete: "off", size: 7, input: judge, change: restore, keydown({ key }) { if (key === "Enter") back(pinned()); } });
+    const edit = div("edit", h("label", {}, h("span"), " ", field), ui.button(T.release, () => { back(pinned()); release(); }));
+    const together = div("board", h("div", {}, `\u00a0\n${T.together}`), h("canvas", { role: "img", "aria-label": T.together }));
+    const stage = h("div", { class: "cnnlib-conv-stage",
+      pointerover({ target, pointerType }) { if (pointerType !== "touch") point(find(target)); },
+      pointerleave() { point(null); },
+      click({ target }) { const c = find(target); if (c && y) { back(c); pin(c); } },
+      focusin({ target }) {
+        const c = find(target);
+        if (!c) return;
+        c.board.stopAt(c.board.at(c.i, c.j));
+        target.ariaLabel = `${nameOf(c)}: ${show(value(c) ?? 0)}${target.matches(".unread") ? T.isUnread : ""}`;
+        if (target.matches(":focus-visible")) point(c);
+      },
+      focusout({ relatedTarget }) { if (!stage.contains(relatedTarget)) point(null); },
+      keydown: keys });
+    el.onkeydown = ({ key }) => { if (key === "Escape" && get("pinned")) { if (field.matches(":focus")) back(pinned()); release(); } };
+
+    // --- playing; the window's own moves let go of an input cell or a weight ---
+    const pick = (position) => view.set({ position, pinned: get("pinned")?.[0] === "output" ? ["output"] : null });
+    const turn = (by) => pick((min(get("position"), last) + by + last + 1) % (last + 1));
     function play(on) {
       clearInterval(timer);
+      const pause = SPEEDS[get("speed")];
       timer = on && setInterval(() => {
-        if (position + 1 >= last || !el.isConnected) play(false);
-        if (position < last) pick(position + 1);
-      }, ui.reducedMotion() ? 2000 : 700);
+        if (get("position") + 1 >= last || !el.isConnected) play(false);
+        if (get("position") < last) turn(1);
+      }, ui.reducedMotion() ? max(pause * 3, 700) : pause);
       playButton.textContent = on ? T.pause : T.play;
-      tell(slider.ariaValueText);
-      if (on && position === last) pick(0);
+      if (!on) tell(slider.ariaValueText);
+      else pick(get("position") < last ? get("position") : 0);
     }
-    const turn = (by) => pick((position + by + last + 1) % (last + 1));
+    const counter = (p) => `${Number(p) + 1}/${last + 1}`;
     const playButton = ui.button(T.play, () => play(!timer));
-    const counter = (p) => `${p + 1}/${last + 1}`;
     const scrub = view.range("position", { min: 0, max: 0, format: counter }), slider = scrub.querySelector("input");
-    const stage = h("div", {}, inputs.element, kernel.element, result.element);
-    const player = h("div", { class: "cnnlib-conv-player" }, scrub,
-      h("div", {}, ui.button(T.previous, () => turn(-1)), playButton, ui.button(T.next, () => turn(1))));
-    const impossible = h("p", { class: "cnnlib-problem" }), wrong = h("p", { class: "cnnlib-problem", hidden: true });
-    const sum = h("p", { class: "cnnlib-conv-sum" }), notes = h("p", { class: "cnnlib-muted" });
+    slider.oninput = () => pick(Number(slider.value));
+    const player = div("player", scrub,
+      h("div", {}, ui.button(T.previous, () => turn(-1)), playButton, ui.button(T.next, () => turn(1))), view.select("speed", T.speeds));
 
-    const zeros = view.range("zeros", { min: 0, max: 6, format: () => [get("padding")].flat().join(", ") });
-    const controls = h("div", { class: "cnnlib-controls" },
-      view.range("size", { min: Math.min(3, get("size")), max: Math.max(8, get("size")), format: () => sides(get("image")) }),
-      view.select("picture", T.pictures), view.select("preset", T.presets),
-      view.range("kernel_size", { max: 5, format: () => sides(get("kernel")) }),
-      view.range("strides", { max: 4 }),
-      view.range("dilation_rate", { max: 3 }),
-      view.select("mode", STRINGS.common.modes), zeros,
-      view.range("bias", { min: -10, max: 10, step: 0.5 }),
-      view.checkbox("flip"));
-    // "own numbers" tells what is there; there is nothing to choose.
-    controls.querySelectorAll("option[value=own]").forEach((own) => { own.disabled = true; });
+    // --- controls ---
+    const box = h("div", { class: "cnnlib-problem" }), wrong = h("p", { class: "cnnlib-problem", hidden: true }), notes = h("p", { class: "cnnlib-muted" });
+    const formula = h("div", { class: "cnnlib-conv-sum", role: "group", "aria-label": T.formula });
+    const script = h("pre", { tabindex: 0 }), code = h("details", {}, h("summary", {}, T.code), view.copy(() => script.textContent), script);
+    const ranges = Object.fromEntries(SIDED.map((key) => [key, count(2, (i) => controls.range(key + i, { max: MOST[key],
+      format: (n) => (apart || key.indexOf("size") < 0 ? n : sides(key === "size" ? size : k)) }))]));
+    const pads = count(4, (i) => controls.range(`padding${i}`, { min: 0, max: MOST.padding }));
+    const presets = count(4, (f) => controls.select(`kernel${f}`, T.presets));
+    const apartBox = h("input", { type: "checkbox", change() {
+      apart = apartBox.checked;
+      // Back together: every setting takes what its rows have.
+      if (!apart) view.set(Object.fromEntries([...SIDED, "padding"].filter((key) => isList(get(key))).map((key) => [key, [get(key)].flat(2)[0]])));
+      draw();
+    } });
+    const panel = (title, open, list) => h("details", { open }, h("summary", {}, title), h("div", { class: "cnnlib-controls" }, list.flat()));
+    const gallery = controls.select("picture", T.pictures), wide = matchMedia("(min-width: 600px)").matches;
+    gallery.onchange = () => view.set({ size: null, in_channels: null }); // a picture comes as large as it is
+    const frame = h("div", {}, stage);
     // What moves comes first; on a phone the settings wait until they are asked for.
-    el.append(impossible, h("div", { class: "cnnlib-conv-stage" }, stage), wrong, player, sum, notes,
-      h("details", { open: matchMedia("(min-width: 600px)").matches }, h("summary", {}, T.settings), controls));
-    view.watch(["image", "kernel", "bias", "strides", "padding", "dilation_rate", "flip"], draw);
-    view.watch(["position"], move);
-    opened = true;
-    return () => { play(false); view.dispose(); };
+    const settings = panel(T.settings, wide, [gallery, ranges.size, presets, ranges.kernel_size, ranges.strides, ranges.dilation_rate,
+      controls.select("mode", STRINGS.common.modes), pads, controls.range("bias", { min: -10, max: 10, step: 0.5 }), view.checkbox("flip")]);
+    const more = panel(T.moreSettings, wide && (x[1] || w[1] || transposed), [controls.range("channels", { max: 4 }), controls.range("filters", { max: 4 }),
+      view.checkbox("transposed"), h("label", { class: "cnnlib-check" }, apartBox, T.apart)]);
+    el.append(box, frame, player, edit, wrong, formula, notes, settings, more, code);
+    // "own numbers" tells what is there; there is nothing to choose.
+    el.querySelectorAll("option[value=own]").forEach((own) => { own.disabled = true; });
+    view.watch(["image", "size", "in_channels", "kernel", "kernel_size", "bias", "strides", "padding", "dilation_rate", "transposed", "flip"], draw);
+    view.watch(["position", "filter", "pinned"], move);
+    view.watch(["speed"], () => { if (timer) play(true); });
+    told = true;
+    const observer = new ResizeObserver(([{ contentRect: { width: now } }]) => {
+      if (!now || abs(now - width) < 2) return;
+      width = now;
+      draw();
+    });
+    observer.observe(frame);
+    return () => { play(false); observer.disconnect(); view.dispose(); };
   },
 };

@@ -1,9 +1,11 @@
 // The page host: gives every widget of a built page the model that a notebook would give it, and keeps the page's
-// address in step with the settings. `widgets` (name -> module) and `schemas` (name -> setting -> JSON Schema) stand in
-// the script that this file is put into; the script runs when the hosts are there.
+// address in step with the settings. The script that this file is put into has the page's `presets` and `schemas` (name ->
+// setting -> JSON Schema) and, for every calculator of the course, `modules` (name -> its module, made from its presets).
+// It runs when the hosts are there.
 const places = {}; // id -> {model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
 const W = STRINGS.address;
-let saving;
+const widgets = {}; // name -> module, made when the page's first one needs it
+let saving, known = location.hash; // the address as it was last read or written
 
 function pageModel(state) {
   const bus = new EventTarget();
@@ -22,12 +24,16 @@ function pageModel(state) {
   };
 }
 function save() {
+  // A link was followed while this waited: what it says comes next, and must not be written over.
+  if (location.hash !== known) return;
   const hash = writeAddress(places);
   // An address that names a section stays until there is something to say. Replaced, not added: "back" leaves the page.
   if (hash || readAddress(location.hash, places)) history.replaceState(history.state, "", hash || location.pathname + location.search);
+  known = location.hash;
 }
 // Sets what the address says, and everything else to the page's own; what it says wrongly is told, not guessed at.
 function follow() {
+  known = location.hash;
   const address = readAddress(location.hash, places);
   if (!address) return;
   for (const [id, { start, model }] of Object.entries(places)) {
@@ -49,7 +55,8 @@ for (const host of document.querySelectorAll(".cnnlib-host")) {
 follow();
 for (const { host, start, model } of Object.values(places)) {
   const el = host.querySelector("[data-cnnlib-widget]");
-  widgets[el.dataset.cnnlibWidget].render({ model, el });
+  const name = el.dataset.cnnlibWidget;
+  (widgets[name] ??= modules[name](presets[name])).render({ model, el });
   el.append(ui.h("div", { class: "cnnlib-tools" },
     ui.copyButton(W.link, () => { save(); return location.href; }, (text) => { el.querySelector("[role=status]").textContent = text; }),
     ui.button(W.reset, () => Object.entries(start).forEach(([key, value]) => model.set(key, structuredClone(value))))));

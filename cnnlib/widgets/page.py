@@ -5,14 +5,17 @@ import re
 from collections.abc import Collection
 from html import escape
 
-from cnnlib.widgets.base import SHARED, CourseWidget, source, widget_source
+from cnnlib.widgets.base import SHARED, CourseWidget, data_of, source
 
 try:
     import minify
 except ImportError:  # no wheel for this machine: the page works just as well, its script is larger
     minify = None
 
+DATA_ID = "cnnlib-data"  # of the page's <script type="application/json">
+COMMON_WORDS = ("common", "address", "stack")
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+_FUNCTION = re.compile(r"^export function (\w+).*?^}\n", re.MULTILINE | re.DOTALL)
 
 
 def page_html(widget: str, state: dict, fallback: str) -> str:
@@ -26,16 +29,47 @@ def page_html(widget: str, state: dict, fallback: str) -> str:
     )
 
 
+def page_data(widgets: Collection[type[CourseWidget]]) -> str:
+    """The element that the script reads before all else: the words of these calculators, their presets, their schemas.
+
+    So the script need not know in which language a page is, and a page carries no more than it uses.
+    """
+    words = json.loads(source("strings.json"))
+    names = {widget.name for widget in widgets}
+    content = {
+        "words": {key: text for key, text in words.items() if key in names or key in COMMON_WORDS},
+        "presets": {widget.name: data_of(widget.script) for widget in widgets},
+        "schemas": {widget.name: widget.schema() for widget in widgets},
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
 def page_script(widgets: Collection[type[CourseWidget]]) -> str:
-    """One classic script with every widget in `widgets`: module scripts may not load from file://."""
-    shared = "\n".join(_EXPORT.sub("", source(name)) for name in (*SHARED, "address.js"))
+    """One classic script with every widget in `widgets`: module scripts may not load from file://.
+
+    It needs the element `DATA_ID` with what `page_data` gives, and leaves alone what is not in it.
+    """
     modules = ",\n".join(
-        f"{json.dumps(w.name)}: (() => {{\n{widget_source(w.script).replace('export default', 'return')}\n}})()"
+        f"{json.dumps(w.name)}: (DATA) => {{\n{source(w.script).replace('export default', 'return')}\n}}"
         for w in widgets
     )
-    schemas = json.dumps({w.name: w.schema() for w in widgets})
+    others = [source(name) for name in (*SHARED, "address.js") if name != "geometry.js"]
+    geometry = _only_used(source("geometry.js"), "\n".join([*others, modules]))
+    shared = _EXPORT.sub("", "\n".join([geometry, *others]))
     script = (
-        f'(() => {{\n"use strict";\n{shared}\nconst schemas = {schemas}, widgets = {{\n{modules}\n}};\n'
-        f"{source('mount.js')}\n}})();\n"
+        f'(() => {{\n"use strict";\n'
+        f'const {{ words: STRINGS, presets, schemas }} = JSON.parse(document.getElementById("{DATA_ID}").textContent);\n'
+        f"{shared}\nconst modules = {{\n{modules}\n}};\n{source('mount.js')}\n}})();\n"
     )
     return minify.string("text/javascript", script) if minify else script
+
+
+def _only_used(library: str, text: str) -> str:
+    """The library without the exported functions that neither `text` nor a function that stays mentions."""
+    functions = {match[1]: match[0] for match in _FUNCTION.finditer(library)}
+    text = re.sub(r"^ *//.*", "", text + _FUNCTION.sub("", library), flags=re.MULTILINE)  # comments use nothing
+    unused = set(functions)
+    while kept := {name for name in unused if re.search(rf"\b{name}\b", text)}:
+        unused -= kept
+        text += "".join(functions[name] for name in kept)
+    return _FUNCTION.sub(lambda match: "" if match[1] in unused else match[0], library)

@@ -8,9 +8,11 @@
 //     most          as in traits.py, at least { layers, kernel_size, strides, dilation_rate, zeros }: the sliders' ends
 //     rectangular   offers rows and columns apart; least: the fewest layers (1)
 //     note(i)       text after layer i's own, such as its output; `keys`: further traits that it depends on
+//     card(i)       in place of text and note: the children of layer i's button
 //   layerText(layer) => "Conv2D 3×3, 16 filters, stride 1, same"
 //   layerAxis(layer, axis) => [k, s, p, d] of rows (axis 0) or columns (1), as geometry.js takes them
-//   layerPads(padding) => [top, bottom, left, right] of explicit zeros
+//   layerPads(padding) => [top, bottom, left, right] of explicit zeros; layerMode(layer) => "valid", "same" or false
+//   layerSide(value, axis), layerFold(pair): one side of a number or pair; two equal sides as one
 //   channelScale(i), channelPlace(count): a slider's positions 1, 2, ... for 1 to 1024 channels, exact up to 16, and back
 //
 // Keys: arrows, Home and End go through the list, Alt+arrows move the chosen layer, Delete removes it.
@@ -19,15 +21,15 @@ const LAYER_POOL = { kernel_size: 2, strides: 2, padding: "valid" };
 const LAYER_CONV = { filters: 16, kernel_size: 3, strides: 1, padding: "valid", dilation_rate: 1, use_bias: true };
 const LAYER_DEFAULTS = { Conv2D: LAYER_CONV, MaxPooling2D: LAYER_POOL, AveragePooling2D: LAYER_POOL, Conv2DTranspose: { ...LAYER_CONV, output_padding: null } };
 
-const onAxis = (value, axis) => (Array.isArray(value) ? value[axis] : value);
+const layerSide = (value, axis) => (Array.isArray(value) ? value[axis] : value);
 const layerMode = ({ padding }) => typeof padding === "string" && padding;
-const fold = ([a, b]) => (ui.same(a, b) ? a : [a, b]);
+const layerFold = ([a, b]) => (ui.same(a, b) ? a : [a, b]);
 export const layerPads = (p) => [0, 1].flatMap((axis) => {
   const ends = Array.isArray(p?.[0]) || Array.isArray(p?.[1]) ? p[axis] : p;
-  return typeof ends === "string" ? [0, 0] : [onAxis(ends, 0), onAxis(ends, 1)];
+  return typeof ends === "string" ? [0, 0] : [layerSide(ends, 0), layerSide(ends, 1)];
 });
-export const layerAxis = ({ kernel_size, strides, padding, dilation_rate = 1 }, axis) => [onAxis(kernel_size, axis), onAxis(strides, axis),
-  typeof padding === "string" ? padding : layerPads(padding).slice(2 * axis, 2 * axis + 2), onAxis(dilation_rate, axis)];
+export const layerAxis = ({ kernel_size, strides, padding, dilation_rate = 1 }, axis) => [layerSide(kernel_size, axis), layerSide(strides, axis),
+  typeof padding === "string" ? padding : layerPads(padding).slice(2 * axis, 2 * axis + 2), layerSide(dilation_rate, axis)];
 export const channelScale = (i) => (i <= 16 ? i : (5 + ((i - 17) & 3)) * 4 << ((i - 17) >> 2));
 export const channelPlace = (count) => {
   let i = 1;
@@ -35,17 +37,15 @@ export const channelPlace = (count) => {
   return i;
 };
 export const layerText = (layer) => {
-  const W = STRINGS.stack, { type, filters, kernel_size, strides, padding, dilation_rate = 1 } = layer, both = (value) => [0, 1].map((axis) => onAxis(value, axis)).join("×");
-  return ui.fill(W.text, { type, k: both(kernel_size) }) + [filters && W.textFilters, W.textStrides, layerMode(layer) || W.textZeros,
+  const W = STRINGS.stack, { type, filters, kernel_size, strides, padding, dilation_rate = 1 } = layer, both = (value) => [0, 1].map((axis) => layerSide(value, axis)).join("×");
+  return ui.fill(W.text, { type, k: both(kernel_size) }) + [filters && W[filters > 1 ? "textFilters" : "textFilter"], W.textStrides, layerMode(layer) || W.textZeros,
     !ui.same(dilation_rate, 1) && W.textDilation].filter(Boolean).map((text) => ", " + ui.fill(text, { filters,
     s: Array.isArray(strides) ? both(strides) : strides, d: Array.isArray(dilation_rate) ? both(dilation_rate) : dilation_rate, p: geomShow(padding) })).join("");
 };
 
-export const layerStack = ({ view, model, key, label, current, types, most, rectangular = false, least = 1, note = () => "", keys = [] }) => {
-  const { h, fill, button } = ui, W = STRINGS.stack, sided = ["kernel_size", "strides", "dilation_rate", "output_padding"];
-  const names = { ...W, zeros_0: W.before, zeros_1: W.after };
-  if (rectangular) [W.top, W.bottom, W.left, W.right].forEach((word, i) => { names[`zeros_${i}`] = word; });
-  for (const side of sided) [W.rows, W.columns].forEach((word, axis) => { names[`${side}_${axis}`] = fill(word, { name: W[side] }); });
+export const layerStack = ({ view, model, key, label, current, types, most, rectangular = false, least = 1, note = () => "", keys = [],
+  card = (i) => [`${i + 1} ${layerText(model.get(key)[i])}${note(i)}`] }) => {
+  const { h, fill, button } = ui, W = STRINGS.stack, sided = ["kernel_size", "strides", "dilation_rate", "output_padding"], words = { ...W };
   let place = 0, apart = false, last;
 
   const layers = () => model.get(key);
@@ -63,10 +63,6 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
   // Controls of the chosen layer: parts of the trait.
   const change = (edit) => layers().map((old, i) => (i === at() ? edit(old) : old));
   const one = (read, write) => [key, () => read(layer()), (value) => change((old) => ({ ...old, ...write(value, old) }))];
-  const zerosAt = (...indices) => one((now) => layerPads(now.padding)[indices[0]] ?? 0, (value, now) => {
-    const [top, bottom, left, right] = layerPads(now.padding).map((old, i) => (indices.includes(i) ? value : old)), rows = [top, bottom], columns = [left, right];
-    return { padding: ui.same(rows, columns) ? fold(rows) : [rows, columns] };
-  });
   const table = {
     // Another type keeps what it shares with the old one; between convolutions and pools only the place stays.
     type: [key, () => layer().type, (type) => change((old) => {
@@ -76,34 +72,34 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
     })],
     filters: one((now) => channelPlace(now.filters ?? 1), (i) => ({ filters: channelScale(i) })),
     mode: one((now) => layerMode(now) || "explicit", (mode) => ({ padding: mode === "explicit" ? 1 : mode })),
-    zeros: zerosAt(0, 1, 2, 3), zeros_0: rectangular ? zerosAt(0) : zerosAt(0, 2), zeros_1: rectangular ? zerosAt(1) : zerosAt(1, 3), zeros_2: zerosAt(2), zeros_3: zerosAt(3),
     use_bias: one((now) => !!now.use_bias, (use_bias) => ({ use_bias })),
   };
-  for (const side of sided) {
-    const [show, take] = side === "output_padding" ? [(x) => String(x ?? ""), (x) => (x === "" ? null : +x)] : [(x) => x ?? 1, (x) => x];
-    table[side] = one((now) => show(onAxis(now[side], 0)), (value) => ({ [side]: take(value) }));
-    [0, 1].forEach((axis) => {
-      table[`${side}_${axis}`] = one((now) => show(onAxis(now[side], axis)), (value, now) => ({ [side]: fold([0, 1].map((i) => (i === axis ? take(value) : onAxis(now[side], i) ?? take(value)))) }));
+  const part = ui.parts(model, table), own = view.controls(part, words), inputs = [];
+  // A control, when it is there, and what it is called where the sides are set apart.
+  const add = (element, there, name) => inputs.push([element, there, name]);
+  // A value a side. The first one's control sets all while they are linked.
+  const addSides = (name, ends) => ends.forEach((end, i) => {
+    const control = `${name}_${i}`, choosing = name === "output_padding", all = (now) => (name === "zeros" ? layerPads(now.padding) : [0, 1].map((axis) => layerSide(now[name], axis)));
+    words[control] = end;
+    table[control] = one((now) => (choosing ? `${all(now)[i] ?? ""}` : all(now)[i] ?? 1), (value, now) => {
+      const sides = all(now).map((old, j) => (apart && j % ends.length !== i ? old : !choosing ? value : value === "" ? null : +value)), [rows, columns] = [sides.slice(0, 2), sides.slice(2)];
+      return name === "zeros" ? { padding: ui.same(rows, columns) ? layerFold(rows) : [rows, columns] } : { [name]: layerFold(sides) };
     });
-  }
-  const part = ui.parts(model, table), own = view.controls(part, names), inputs = [];
-  // A control and when it is there.
-  const add = (element, there) => inputs.push([element, there]);
-  const outputPaddings = { "": W.none, ...Array.from({ length: most.strides }, (_, i) => `${i}`) };
-  add(own.select("type", Object.fromEntries(types.map((type) => [type, type]))), () => types.length > 1);
+    add(choosing ? own.select(control, { "": W.none, ...Array.from({ length: most.strides }, (_, zeros) => `${zeros}`) }) : own.range(control, { min: +(name !== "zeros"), max: most[name] }),
+      (now) => (name === "zeros" ? !layerMode(now) : name in now) && (apart || !i), () => (apart || i ? end : W[name]));
+  });
+  if (types[1]) add(own.select("type", Object.fromEntries(types.map((type) => [type, type]))), () => true);
   add(own.range("filters", { max: channelPlace(most.filters ?? 1024), format: () => `${layer().filters}` }), (now) => "filters" in now);
-  for (const side of sided) for (const name of rectangular ? [side, `${side}_0`, `${side}_1`] : [side])
-    add(side === "output_padding" ? own.select(name, outputPaddings) : own.range(name, { max: most[side] }), (now) => side in now && (name === side) !== (rectangular && apart));
+  for (const name of sided) addSides(name, rectangular ? [W.rows, W.columns].map((end) => fill(end, { name: W[name] })) : [W[name]]);
   add(own.choice("mode", STRINGS.common.modes), () => true);
   const explicit = inputs.at(-1)[0].querySelector("[value=explicit]").parentNode;
-  for (const name of ["zeros", "zeros_0", "zeros_1", ...rectangular ? ["zeros_2", "zeros_3"] : []])
-    add(own.range(name, { min: 0, max: most.zeros }), (now) => !layerMode(now) && (name === "zeros") !== apart);
+  addSides("zeros", rectangular ? [W.top, W.bottom, W.left, W.right] : [W.before, W.after]);
   add(own.checkbox("use_bias"), (now) => "use_bias" in now);
   const tick = h("input", { type: "checkbox", change() {
     apart = tick.checked;
     if (!apart) put(change((old) => {
       const now = { ...old, padding: layerMode(old) || layerPads(old.padding)[0] };
-      for (const side of sided) if (side in old) now[side] = onAxis(old[side], 0);
+      for (const side of sided) if (side in old) now[side] = layerSide(old[side], 0);
       return now;
     }));
     draw();
@@ -138,20 +134,23 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
 
   const draw = () => {
     const now = layer(), all = layers(), index = at();
-    apart ||= rectangular && [now.padding, ...sided.map((side) => now[side])].some(Array.isArray) || Array.isArray(now.padding);
-    all.forEach((one, i) => {
+    apart ||= [now.padding, ...sided.map((side) => now[side])].some(Array.isArray);
+    all.forEach((_, i) => {
       const own = list.children[i] ?? list.appendChild(button("", () => choose(i)));
-      own.textContent = `${i + 1} ${layerText(one)}${note(i)}`;
+      own.replaceChildren(...card(i));
       own.ariaPressed = i === index;
       own.tabIndex = i === index ? 0 : -1;
     });
     while (list.children.length > all.length) list.lastChild.remove();
     Object.entries({ add: plus, remove, earlier, later }).forEach(([name, own]) => { own.ariaDisabled = !able[name](); });
     settings.hidden = !all.length;
-    settings.firstChild.textContent = said(W.chosen, index);
+    settings.firstChild.textContent = fill(W.chosen, { i: index + 1, count: all.length });
     tick.checked = apart;
     explicit.hidden = now.type === "Conv2DTranspose";
-    inputs.forEach(([element, there]) => { element.hidden = !there(now); });
+    inputs.forEach(([element, there, name]) => {
+      element.hidden = !there(now);
+      if (name) element.firstChild.textContent = name();
+    });
     // Shown anew only where another layer is meant: a change of the trait shows its parts by itself.
     if (last !== index) part.refresh();
     last = index;

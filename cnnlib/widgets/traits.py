@@ -24,6 +24,20 @@ class Whole(traitlets.TraitType):
         return {"type": "integer", "minimum": self.low} | ({} if self.high is None else {"maximum": self.high})
 
 
+class Sides(Whole):
+    """One whole number for both sides, or (rows, columns); equal ones become one number, others a list."""
+
+    def validate(self, owner, value):
+        """Return the number, or the two of them."""
+        if not isinstance(value, (tuple, list)):
+            return super().validate(owner, value)
+        return _fold(_pair(self.name, value, lambda name, side: integer(name, side, self.low, self.high)))
+
+    def schema(self) -> dict:
+        """What the trait takes, as a JSON Schema."""
+        return {"anyOf": [super().schema(), _twice(super().schema())]}
+
+
 class Flag(traitlets.TraitType):
     """True or False."""
 
@@ -80,7 +94,7 @@ class Layers(traitlets.TraitType):
 
     `types` are the types allowed, a layer without a type has the first. `least` is the fewest layers, `most`
     the largest number of "layers" and the largest "filters", "kernel_size", "strides", "dilation_rate" and
-    "zeros" on a side. `presets` maps a name to the layers that it stands for.
+    "zeros" on a side.
 
     Python may give less: a missing key takes the default; a number is a kernel_size, a tuple is
     (kernel_size, strides, dilation_rate, padding), both of the first type; a pool may say pool_size.
@@ -92,10 +106,10 @@ class Layers(traitlets.TraitType):
 
     MOST = {"layers": 32, "filters": 1024, "kernel_size": 11, "strides": 5, "dilation_rate": 4, "zeros": 10}
 
-    def __init__(self, default=(), types=tuple(LAYERS)[:3], rectangular=False, least=1, most=None, presets=None):
+    def __init__(self, default=(), types=tuple(LAYERS)[:3], rectangular=False, least=1, most=None):
         super().__init__()
         self.start, self.types, self.rectangular, self.least = default, tuple(types), rectangular, least
-        self.most, self.presets = self.MOST | (most or {}), presets or {}
+        self.most = self.MOST | (most or {})
 
     def make_dynamic_default(self):
         """Return the default, which `validate` then copies: lists can be changed."""
@@ -103,10 +117,6 @@ class Layers(traitlets.TraitType):
 
     def validate(self, owner, value):
         """Return the layers, all keys present, in lists and dicts of their own."""
-        if isinstance(value, str):
-            if value not in self.presets:
-                raise ValueError(f"{self.name}={value!r} is none of {', '.join(map(repr, self.presets))}")
-            value = self.presets[value]
         if not isinstance(value, (list, tuple)):
             raise TypeError(f"{self.name}={value!r} is not a list of layers")
         if not self.least <= len(value) <= self.most["layers"]:
@@ -152,7 +162,8 @@ class Layers(traitlets.TraitType):
 
     def _padding(self, name, value, transposed):
         zeros = self.most["zeros"]
-        if isinstance(value, str) or transposed:
+        number = hasattr(value, "__index__") and not isinstance(value, bool)
+        if transposed or not number and not isinstance(value, (tuple, list)):
             if not isinstance(value, str) or value.lower() not in ("valid", "same"):
                 more = "" if transposed else f", 0 to {zeros}, (before, after)"
                 kind = ValueError if isinstance(value, str) else TypeError
@@ -190,9 +201,10 @@ class Layers(traitlets.TraitType):
         }
         fields |= {key: whole(1, self.most[key]) for key in ("kernel_size", "strides", "dilation_rate")}
         items = []
-        for kind in self.types:
-            properties = {"type": {"enum": [kind]}} | {key: fields[key] for key in LAYERS[kind]}
-            if kind == "Conv2DTranspose":
+        for keys in dict.fromkeys(tuple(LAYERS[kind]) for kind in self.types):
+            kinds = [kind for kind in self.types if tuple(LAYERS[kind]) == keys]
+            properties = {"type": {"enum": kinds}} | {key: fields[key] for key in keys}
+            if "output_padding" in keys:
                 properties["padding"] = words
             items.append({"type": "object", "properties": properties, "required": list(properties)})
         return {

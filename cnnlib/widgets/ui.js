@@ -5,18 +5,25 @@ export const ui = (() => {
   let serial = 0;
 
   function build(node, attributes, children) {
-    for (const [key, value] of Object.entries(attributes ?? {})) {
+    if (attributes?.constructor !== Object) return build(node, {}, [attributes, ...children]);
+    for (const [key, value] of Object.entries(attributes)) {
       if (value === undefined || value === false) continue;
       if (typeof value === "function") node.addEventListener(key, value);
       else node.setAttribute(key, value);
     }
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    node.append(...children.flat().filter((child) => (child ?? false) !== false));
     return node;
   }
-  // h("button", {class: "x", click: f}, "text"): an element; a function is an event listener.
+  // h("button", {class: "x", click: f}, "text"): an element; a function is an event listener. Attributes may be left
+  // out, children may be lists; null, undefined and false are no child.
   const h = (tag, attributes, ...children) => build(document.createElement(tag), attributes, children);
   const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
 
+  // Gives an element, say `put(list, item, done && mark)`, other children.
+  const put = (node, ...children) => {
+    node.replaceChildren();
+    return build(node, {}, children);
+  };
   const button = (text, click, attributes) => h("button", { type: "button", class: "cnnlib-button", click, ...attributes }, text);
 
   function copyButton(label, getText, say) {
@@ -34,29 +41,36 @@ export const ui = (() => {
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
+  const count = (n, make) => Array.from({ length: n }, (_, i) => make(i));
+  // A number for both axes, or one for each, as a pair; and back: equal ones become one.
+  const pair = (value) => (Array.isArray(value) ? value : [value, value]);
+  const fold = ([a, b]) => (same(a, b) ? a : [a, b]);
+  // A number as people read it: "−1,234"; a value as Python code has it: (3, None, "same").
+  const big = (number) => number.toLocaleString("en").replace("-", "−");
+  const python = (value) => geomShow(value).replaceAll("'", '"');
 
   // A model with further keys, each a part of a trait: {key: [trait, read(value), write(part, value)]}. refresh() shows
   // the parts anew where something outside the model, such as which layer is chosen, decides what they read.
   function parts(model, table) {
-    const shown = new Set(), event = (name) => name.replace(/\w+$/, (key) => table[key]?.[0] ?? key);
+    const shown = new Set(), of = (name) => table[name.slice("change:".length)], event = (name) => (of(name) ? `change:${of(name)[0]}` : name);
     return {
       get: (key) => (table[key] ? table[key][1](model.get(table[key][0])) : model.get(key)),
       set(key, value) {
         const [trait, , write] = table[key] ?? [key];
         model.set(trait, write ? write(value, model.get(trait)) : value);
       },
-      on(name, action) { shown.add(action); model.on(event(name), action); },
+      on(name, action) { if (of(name)) shown.add(action); model.on(event(name), action); },
       off(name, action) { shown.delete(action); model.off(event(name), action); },
       save_changes: () => model.save_changes(),
       refresh: () => shown.forEach((action) => action()),
     };
   }
 
-  // One widget on screen. Everything it listens to on the model goes when dispose() is called.
+  // One widget on screen. Everything it listens to on the model, or watches, goes when dispose() is called.
   function view({ model, el, name }) {
-    const listening = [], words = STRINGS[name];
+    const undo = [], words = STRINGS[name];
     const status = h("div", { class: "cnnlib-sr", role: "status" });
-    let announcing, lead = "";
+    let announcing, state, lead = "";
     el.replaceChildren();
     el.classList.add("cnnlib", `cnnlib-${name}`);
     build(el, { "data-cnnlib-widget": name, role: "group", "aria-label": words.label,
@@ -69,6 +83,11 @@ export const ui = (() => {
       clearTimeout(announcing);
       announcing = setTimeout(() => { status.textContent = first || !lead ? text : `${lead} ${text}`; lead = ""; }, 300);
     };
+    // The state in words: told where it is another than before, and not the first time.
+    const news = (text) => {
+      if (state !== undefined && state !== text) say(text);
+      state = text;
+    };
     const id = () => `cnnlib-${name}-${++serial}`;
 
     // What shows and sets a model's keys. A widget's own model needs no call; parts of it, with words of their own, do.
@@ -76,7 +95,7 @@ export const ui = (() => {
       const on = (key, action) => {
         const event = `change:${key}`;
         model.on(event, action);
-        listening.push([model, event, action]);
+        undo.push(() => model.off(event, action));
       };
       const set = (values) => {
         for (const [key, value] of Object.entries(values)) if (!same(model.get(key), value)) model.set(key, value);
@@ -129,13 +148,28 @@ export const ui = (() => {
       }
       return { set, watch, range, choice, select, checkbox };
     }
-    const copy = (getText) => copyButton(STRINGS.common.copy, getText, say);
+    const own = controls(model, words), copy = (getText) => copyButton(STRINGS.common.copy, getText, say);
+    // A button that sets what values() says. Where it goes with the problem that it mends, `home` takes the focus.
+    const mend = (text, values, home, label) => button(text, ({ target }) => {
+      own.set(values());
+      queueMicrotask(() => target.isConnected || home.focus());
+    }, { "aria-label": label });
+    // Calls draw(width) whenever the element has another width, the first time when it is on the page.
+    function fit(element, draw) {
+      let last;
+      const observer = new ResizeObserver(() => {
+        const width = element.clientWidth;
+        if (width && width !== last) draw(last = width);
+      });
+      observer.observe(element);
+      undo.push(() => observer.disconnect());
+    }
     function dispose() {
       clearTimeout(announcing);
-      listening.splice(0).forEach(([model, event, action]) => model.off(event, action));
+      undo.splice(0).forEach((stop) => stop());
     }
-    return { ...controls(model, words), controls, say, copy, dispose };
+    return { ...own, controls, say, news, copy, mend, fit, dispose };
   }
 
-  return { h, s, button, copyButton, fill, same, reducedMotion, parts, view };
+  return { h, s, put, button, copyButton, fill, same, count, pair, fold, big, python, reducedMotion, parts, view };
 })();
