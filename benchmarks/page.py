@@ -1,4 +1,5 @@
-"""What the calculators cost on a built page: bytes, time to interactive from file://, script time a slider step.
+"""What the calculators cost on a built page: bytes of script and data, time to interactive from file://, script time
+a slider step.
 
 Run by `make bench`, after `make book`, on a machine that does nothing else. It prints; it judges nothing.
 """
@@ -70,10 +71,11 @@ def main():
                 page.wait_for_function("window.cnnlibAlive")
                 alive.append(page.evaluate("window.cnnlibAlive"))
                 if opening == 0:
+                    data = page.evaluate("new Blob([document.getElementById('cnnlib-data').textContent]).size")
                     spent = page.evaluate(STEP, STEPS)
                 context.close()
             print(
-                f"{path.name}: interactive after {statistics.median(alive):.0f} ms (median of {OPENINGS}; worst {max(alive):.0f} ms)"
+                f"{path.name}: {data:,} bytes of words, presets and schemas; interactive after {statistics.median(alive):.0f} ms (median of {OPENINGS}; worst {max(alive):.0f} ms)"
             )
             for name, times in spent.items():
                 print(

