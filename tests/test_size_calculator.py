@@ -746,6 +746,7 @@ def test_keyboard_reaches_and_moves_every_control(open_widget):
 
 def test_keyboard_goes_along_the_strip(open_widget):
     page = open_widget(SizeCalculator(layers=[{"kernel_size": 5}, {"type": "MaxPooling2D"}, {"kernel_size": 1}]))
+    assert root(page).locator(".cnnlib-stack-list").get_attribute("aria-orientation") == "horizontal"
     root(page).locator(".cnnlib-stack-list button").first.focus()
     page.keyboard.press("ArrowRight")
     assert head(page).startswith("Layer 2, MaxPooling2D: 24 × 24 × 16") and "2 MaxPooling2D" in page.evaluate(

@@ -1,200 +1,248 @@
 // A stack of layers on a square image: the field of one output lit through every level, a row of numbers a layer with
 // their arithmetic; a second stack to compare with, and the input size at which one becomes cheaper than the other.
 // A level is the input (level 0) or the output of a layer. Positions below 0 or from its size on are padding.
-const W = STRINGS["receptive-field"], { h, s: svg, fill } = ui;
-const LARGEST = 256, TYPES = ["Conv2D", "MaxPooling2D", "AveragePooling2D"], ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-const big = (x) => x.toLocaleString("en").replace("-", "−");
+const W = STRINGS["receptive-field"], { h, s: svg, fill, big, same, put } = ui;
+const LARGEST = 256, KEYS = ["layers", "other"], NETS = Object.keys(DATA.presets);
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 // "3s64/2": see receptive_field.py
 const preset = (name, channels) => DATA.presets[name].split(" ").map((short) => {
-  const [, pool, k, p, f, s, d, plain] = short.match(/^(m?)(\d+)([vs]?)(\d*)(?:\/(\d+))?(?:d(\d+))?(n?)$/), padding = p === "s" ? "same" : "valid";
-  return pool ? { type: "MaxPooling2D", kernel_size: +k, strides: +(s ?? k), padding }
-    : { type: "Conv2D", filters: +f || channels, kernel_size: +k, strides: +(s ?? 1), padding, dilation_rate: +(d ?? 1), use_bias: !plain };
+  const [, pool, k, p, f, s, d, plain] = short.match(/(m?)(\d+)([vs]?)(\d*)\/?(\d*)d?(\d*)(n?)/);
+  const type = pool ? "MaxPooling2D" : "Conv2D", strides = +s || (pool ? +k : 1), padding = p === "s" ? "same" : "valid";
+  const layer = { type, ...LAYER_DEFAULTS[type], kernel_size: +k, strides, padding };
+  return pool ? layer : { ...layer, filters: +f || channels, dilation_rate: +d || 1, use_bias: !plain };
 });
 
-// Everything about a stack: a row a layer, the problem (index of the layer that does not fit) and, for the chosen
-// output, its cell and the positions that it depends on by axis and level.
-function solve(layers, n, channels, output) {
-  let size = n, jump = 1, field = 1, start = 0, problem;
-  const rows = layers.map((layer, i) => {
-    const [k, s, p, d] = layerAxis(layer, 0), K = effectiveKernelSize(k, d), row = { layer, k, s, p, d, K, n: size, r0: field, j0: jump, s0: start, c: channels, f: layer.filters };
-    [row.before, row.after] = padAmounts(size, k, s, p, d);
-    field += (K - 1) * jump;
-    jump *= s;
-    row.room = size + row.before + row.after;
-    if (problem === undefined && row.room < K) problem = i;
-    if (problem === undefined) {
-      start -= row.before * row.j0;
-      size = outputSize(size, k, s, p, d);
-      Object.assign(row, { o: size, start, macs: row.f ? convMacs(size, k, channels, row.f) : 0 });
-    }
-    row.params = row.f ? convParams(k, channels, row.f, layer.use_bias) : 0;
-    channels = row.f ?? channels;
-    return Object.assign(row, { jump, field });
-  });
-  const fitting = rows.filter((row) => row.o), stack = fitting.map(({ k, s, d, p }) => [k, s, d, p]);
-  const cell = [0, 1].map((axis) => Math.min(output?.[axis] ?? (size - 1) >> 1, size - 1));
-  const lit = cell.map((index) => trace(stack, n, index));
-  // What a level has: its size, the padding that the next layer adds, where cell i lies in the input (place + i * jump).
-  const levels = [{ size: n, jump: 1, field: 1, start: 0 }, ...fitting.map((row) => ({ ...row, size: row.o }))].map((level, i) => ({ ...level,
-    before: fitting[i]?.before ?? 0, after: fitting[i]?.after ?? 0, place: level.start + (level.field - 1) / 2 }));
-  for (const [i, level] of levels.entries()) {
-    level.inner = lit.map((all) => all[i].filter((at) => at >= 0 && at < level.size));
-    level.first = level.inner.map((cells) => cells.length && level.start + cells[(cells.length - 1) >> 1] * level.jump);
-    level.inside = level.inner.map((cells, axis) => cells.length && Math.max(0, Math.min(n, level.first[axis] + level.field) - Math.max(0, level.first[axis])));
-  }
-  const last = levels.at(-1), sum = (key) => rows.reduce((all, row) => all + row[key], 0);
-  return { n, rows, problem, fitting, levels, lit, cell, size, field: last.field, theory: cell.map((at) => last.start + at * last.jump),
-    macs: problem === undefined && sum("macs"), params: sum("params") };
-}
-
-// The arithmetic of a row: [what, how].
-const reasons = ({ n, k, s, p, d, K, before, after, room, o, jump, j0, field, r0, start, s0, c, f, params, macs, layer }, from, whole, inside) => [
-  d > 1 && [W.covers, `K = d·(k − 1) + 1 = ${d}·(${k} − 1) + 1 = ${K}`],
-  [W.output, !o ? fill(W.tooSmall, { K, room }) : p === "same" ? `⌈n / s⌉ = ⌈${n} / ${s}⌉ = ${o}`
-    : `⌊(n + p₁ + p₂ − ${d > 1 ? "K" : "k"}) / s⌋ + 1 = ⌊(${n} + ${before} + ${after} − ${K}) / ${s}⌋ + 1 = ${o}`],
-  [W.jump, `${j0}·${s} = ${jump}`],
-  o && [W.start, `${big(s0)} − ${before}·${j0} = ${big(start)}`],
-  [W.field, `r = ${r0} + (${K} − 1)·${j0} = ${field}`],
-  o && [W.inside, fill(W.insideWhy, { a: big(from), b: big(from + field - 1), last: whole - 1, count: inside })],
-  [W.params, f ? `${k}·${k}·${c}·${f}${layer.use_bias ? ` + ${f}` : ""} = ${big(params)}` : W.pool],
-  o && [W.macs, f ? `${o}·${o}·${k}·${k}·${c}·${f} = ${big(macs)}` : W.pool],
-].filter(Boolean);
-
-// [first, length] of each run of neighbours
-const runs = (cells) => cells.reduce((all, at) => {
-  const last = all.at(-1);
-  if (last && last[0] + last[1] === at) last[1]++;
-  else all.push([at, 1]);
-  return all;
-}, []);
-const box = (x, y, w = 1, t = w) => `M${x} ${y}h${w}v${t}h${-w}z`;
-const ends = (all) => [Math.min(...all), Math.max(...all)];
-const path = (kind, d) => d && svg("path", { class: kind, d });
-const levelName = (S, i) => `${i ? `${i} ${S.fitting[i - 1].layer.type} ${S.fitting[i - 1].k}×${S.fitting[i - 1].k}:` : W.input} ${S.levels[i].size}×${S.levels[i].size}`;
+const outside = (at, size) => at < 0 || at >= size;
+const square = (side) => (side ? `${side}×${side}` : W.noOutput);
 const span = (cells) => (cells.length > 1 ? fill(W.span, { a: cells[0], b: cells.at(-1) }) : `${cells[0] ?? W.none}`);
-
-// The 2-D view: a map a level. Where the cells are too small to be told apart, only blocks are drawn.
-const maps = (S, width) => S.levels.map(({ size, before, after, inner }, i) => {
-  const [first, other] = width < 420 ? [140, 84] : [190, S.levels.length > 10 ? 92 : 120], side = i ? other : first, all = before + size + after, [rows, columns] = S.lit.map((axis) => axis[i]), apart = side / all >= 4;
-  const out = (at) => at < 0 || at >= size, blocks = (down, across) => runs(down).flatMap(([y, t]) => runs(across).map(([x, w]) => box(x, y, w, t))).join("");
-  let grid = "", zeros = apart ? "" : blocks(rows, columns);
-  if (apart) {
-    for (let at = 1; at < size; at++) grid += `M0 ${at}H${size}M${at} 0V${size}`;
-    for (const y of rows) for (const x of out(y) ? columns : columns.filter(out)) zeros += `${box(x, y)}M${x} ${y + 1}l1 -1`;
-  }
-  const name = levelName(S, i);
-  return h("figure", { style: `width:${side}px` }, h("figcaption", {}, name), svg("svg", { role: "img", viewBox: `${-before} ${-before} ${all} ${all}`, "data-level": i,
-    "aria-label": `${name}, ${fill(W.lit, { rows: span(inner[0]), columns: span(inner[1]) })}` },
-  [path("map", box(0, 0, size)), path("pad", all > size && box(-before, -before, all)), path("zero", zeros), path("lit", blocks(...inner)), path("grid", grid),
-    path("theory", !i && box(S.theory[1], S.theory[0], S.field))].filter(Boolean)));
-});
-
-// The 1-D view: the columns of every level, the output on top. Its ruler is the input's positions; what is too wide is
-// cut to the surroundings of the field, and cells that are still too small are drawn as bars. Returns the drawing and
-// the ruler's position under a pixel.
-function strip(S, width) {
-  const { levels } = S, L = levels.length - 1, tall = L > 7 ? 44 : 60, x = (level, i) => level.place + i * level.jump;
-  const whole = ends(levels.flatMap((level) => [x(level, -level.before), x(level, level.size - 1 + level.after)]));
-  let [low, high] = whole;
-  if (width / (high - low + 1) < 16) {
-    const [left, right] = ends(levels.flatMap((level, i) => S.lit[1][i].map((at) => x(level, at))));
-    low = Math.max(low, left - 2);
-    high = Math.min(high, right + 2);
-  }
-  const u = Math.min(34, width / (high - low + 1)), bars = u < 5, t = bars ? 12 : Math.min(u, 22), at = (level, i) => (x(level, i) - low + 0.5) * u, top = (i) => (L - i) * tall + 18, parts = [], texts = [];
-  levels.forEach((level, i) => {
-    const { size, jump, before, after } = level, y = top(i), d = { cone: "", ray: "", map: "", pad: "", zero: "", lit: "" }, lit = new Set(S.lit[1][i]), inner = level.inner[1];
-    const first = Math.max(-before, Math.ceil((low - level.place) / jump)), last = Math.min(size - 1 + after, Math.floor((high - level.place) / jump));
-    const put = (a, count, w) => { d[lit.has(a) ? (a < 0 || a >= size ? "zero" : "lit") : a < 0 || a >= size ? "pad" : "map"] += box(at(level, a) - w / 2, y, (count - 1) * jump * u + w, t); };
-    if (bars) {
-      d.map = box(at(level, Math.max(0, first)) - u / 2, y, Math.max(0, Math.min(size - 1, last) - Math.max(0, first)) * jump * u + u, t);
-      runs(S.lit[1][i]).forEach(([a, count]) => put(a, count, Math.max(u, 3)));
-    } else for (let a = first; a <= last; a++) {
-      put(a, 1, u - 1);
-      const pad = a < 0 || a >= size, left = at(level, a) - u / 2;
-      if (pad && lit.has(a)) d.zero += `M${left} ${y + t}L${left + u} ${y}`;
-      if (u >= 20) texts.push(svg("text", { x: left + u / 2, y: y + t - 7, "text-anchor": "middle", class: !pad && lit.has(a) ? "on" : "" }, pad ? "0" : `${a}`));
-    }
-    if (i && inner.length) {
-      const { k, s, p, d: rate } = S.fitting[i - 1], below = levels[i - 1], ground = top(i - 1), reads = (a) => readWindow(below.size, a, k, s, p, rate), [a, b] = [inner[0], inner.at(-1)];
-      d.cone = `M${at(level, a) - u / 2} ${y + t}L${at(level, b) + u / 2} ${y + t}L${at(below, reads(b).at(-1)) + u / 2} ${ground}L${at(below, reads(a)[0]) - u / 2} ${ground}z`;
-      if (inner.length * k < 150) for (const from of inner) for (const to of reads(from)) d.ray += `M${at(level, from)} ${y + t}L${at(below, to)} ${ground}`;
-    }
-    parts.push(...Object.entries(d).map(([kind, line]) => path(kind, line)));
-    texts.push(svg("text", { y: y - 5 }, levelName(S, i) + (!i && (low > whole[0] || high < whole[1]) ? W.cut : "")));
-  });
-  return [svg("svg", { role: "img", width, height: top(0) + 26, "aria-label": levels.map((level, i) => `${levelName(S, i)}: ${span(level.inner[1])}`).join(". ") }, [...parts.filter(Boolean), ...texts]), (px) => px / u - 0.5 + low];
-}
-
-// The output sides of a stack's layers at the input sizes 1, 2, ...; undefined where it does not fit.
-const sides = (axes) => Array.from({ length: LARGEST }, (_, i) => {
-  let n = i + 1;
-  const all = [];
-  for (const [k, s, p, d] of axes) {
-    const [before, after] = padAmounts(n, k, s, p, d);
-    if (n + before + after < effectiveKernelSize(k, d)) return undefined;
-    all.push(n = outputSize(n, k, s, p, d));
-  }
-  return all;
-});
-// [from, to, sign of the first cost minus the second]
-const costRuns = (first, second) => first.reduce((all, cost, i) => {
-  const sign = Math.sign(cost - second[i]), last = all.at(-1);
-  if (last && last[1] === i && last[2] === sign) last[1]++;
-  else if (!Number.isNaN(sign)) all.push([i + 1, i + 1, sign]);
+const few = (texts, most, glue) => texts.slice(0, most).join(glue) + (texts[most] ? " …" : "");
+// [first, last] of each run of neighbours
+const runs = (cells) => cells.reduce((all, at) => {
+  if (all.at(-1)?.[1] === at - 1) all.at(-1)[1] = at;
+  else all.push([at, at]);
   return all;
 }, []);
+
+// The sides of all levels on an input of n cells, as far as the layers fit.
+function sides(axes, n) {
+  const all = [n];
+  try {
+    for (const axis of axes) all.push(outputSize(all.at(-1), ...axis));
+  } catch { /* geometry refuses a kernel that is too large: the rest has no output */ }
+  return all;
+}
+
+// Everything about a stack: `levels` that are there; `rows`, one a layer, which hold the level below under its own names
+// and the layer's output o, field r, jump j and start t; `problem`, the number of the layer that does not fit.
+function solve(layers, input, channels, output) {
+  const axes = layers.map((layer) => layerAxis(layer, 0)), stack = axes.map(([k, s, p, d]) => [k, s, d, p]);
+  const sizes = sides(axes, input), fits = sizes.length - 1, end = sizes[fits];
+  const cell = [0, 1].map((axis) => Math.min(output?.[axis] ?? (end - 1) >> 1, end - 1));
+  const traces = cell.map((at) => trace(stack.slice(0, fits), input, at));
+  const names = layers.map(({ type, kernel_size }, i) => `${i + 1} ${type} ${square(kernel_size)}`);
+
+  const levels = [W.input, ...names].map((name, i) => {
+    const size = sizes[i], part = stack.slice(0, i), [field, jump] = receptiveField(part);
+    const start = size && receptiveFieldStart(part, input);
+    const [before, after] = size && axes[i] ? padAmounts(size, ...axes[i]) : [0, 0]; // that the next layer adds
+    const lit = traces.map((positions) => positions[i] ?? []);
+    const inner = lit.map((cells) => cells.filter((at) => !outside(at, size))), [rows, columns] = inner.map(span);
+    // The field of the middle one of these cells, and how much of it the input has.
+    const first = inner.map((cells) => start + cells[(cells.length - 1) >> 1] * jump);
+    const inside = first.map((at) => Math.max(0, Math.min(input, at + field) - Math.max(0, at)) || 0);
+    // A cell is drawn as wide as the jump, the first one from `left` on.
+    return { title: `${name}: ${square(size)}`, size, field, jump, start, before, after, room: size + before + after,
+      lit, inner, rows, columns, first, inside, left: start + (field - jump) / 2 };
+  });
+
+  const rows = layers.map((layer, i) => {
+    const { filters, use_bias } = layer, [k, s, , d] = axes[i], c = channels, f = filters ?? c;
+    const { size: o, field: r, jump: j, start: t, first: [a], inside } = levels[i + 1];
+    const each = filters ? convMacs(1, k, c, f) : 0, macs = o * o * each;
+    const params = filters ? convParams(k, c, f, use_bias) : 0;
+    channels = f;
+    return { ...layer, ...levels[i], k, s, d, o, r, j, t, c, f, each, params, macs, K: effectiveKernelSize(k, d),
+      a, b: a + r - 1, last: input - 1, count: inside[0],
+      shown: [o ? `${square(o)}×${f}` : W.noOutput, big(j), big(t), square(r), o ? inside.join("×") : "–", big(params), big(macs)] };
+  });
+  const [params, macs] = ["params", "macs"].map((key) => rows.reduce((total, row) => total + row[key], 0));
+  const { size, field } = levels.at(-1);
+  return { axes, names, rows, levels: levels.slice(0, fits + 1), end: levels[fits], cell, problem: size ? 0 : fits + 1,
+    total: [square(size), "", "", "", "", big(params), big(macs), ""], measures: [field, params, macs, macs / input / input] };
+}
+
+// The arithmetic of what a row shows.
+function reasons(row) {
+  const kinds = ["covers", !row.o ? "tooSmall" : row.padding === "same" ? "same" : "output", "jump", "start", "field", "inside",
+    !row.filters ? "pool" : row.use_bias ? "bias" : "params", row.filters ? "macs" : "pool"];
+  return kinds.map((kind, i) => row.shown[i - 1] !== "–" &&
+    h("div", h("dt", i ? W.columns[i] : W.covers), h("dd", fill(W.arithmetic[kind], row, big))));
+}
+
+// What the output depends on, in words.
+function seen({ levels, end }) {
+  const { inner: [down, across], rows, columns } = levels[0], area = (side) => side(down) * side(across);
+  const count = area((cells) => cells.length), all = area((cells) => cells.at(-1) - cells[0] + 1);
+  const zeros = levels.filter(({ lit, inner }) => !same(lit, inner)).map((level) => level.title);
+  return fill(W.sees, { ...end, down: rows, across: columns, count: big(count) }) +
+    (count < all ? fill(W.holes, { all: big(all) }) : "") +
+    (zeros[0] ? fill(W.zeros, { levels: few(zeros, 3, ", ") }) : W.noZeros);
+}
+
+const box = (x, y, w, t = w) => `M${x} ${y}h${w}v${t}h${-w}z`;
+const path = (kind, d) => d && svg("path", { class: kind, d });
+const text = (x, y, what, kind) => svg("text", { x, y, class: kind }, what);
+const ends = (all) => [Math.min(...all), Math.max(...all)];
+
+// The cells of a level, 1 by 1, on screen px pixels wide: of the whole map, or flat, of one row. What the output depends
+// on is filled, or where it is padding struck through. Cells too small to be told apart are drawn as blocks.
+function cells({ size, before, after, room, lit: [rows, columns], inner }, px, flat) {
+  const top = flat ? 0 : -before, tall = flat ? 1 : room;
+  const blocks = (down, across) => runs(down).flatMap(([y, bottom]) =>
+    runs(across).map(([x, right]) => box(x, y, right - x + 1, bottom - y + 1))).join("");
+  let grid = "", zeros = "";
+  if (px < 4) zeros = blocks(rows, columns);
+  else {
+    for (let at = -before; at < size + after; at++) grid += `M${at} ${top}v${tall}${flat ? "" : `M${top} ${at}h${room}`}`;
+    for (const y of rows) for (const x of columns) {
+      if (outside(x, size) || outside(y, size)) zeros += `${box(x, y, 1)}M${x} ${y + 1}l1 -1`;
+    }
+  }
+  return [path("map", box(0, 0, size, flat ? 1 : size)), path("pad", room > size && box(-before, top, room, tall)),
+    path("zero", zeros), path("lit", blocks(...inner)), path("grid", grid)];
+}
+
+// The 2-D view: a map a level.
+const maps = ({ levels, end }, width) => levels.map((level, i) => {
+  const { title, before, room } = level, side = (width < 420 ? 84 : levels[10] ? 92 : 120) * (i ? 1 : 1.6);
+  return h("figure", { style: `width:${side}px` }, h("figcaption", title), svg("svg", {
+    role: "img", viewBox: `${-before} ${-before} ${room} ${room}`, "data-level": i, "aria-label": `${title}, ${fill(W.lit, level)}`,
+  }, cells(level, side / room), path("theory", !i && box(end.first[1], end.first[0], end.field))));
+});
+
+// The 1-D view: the columns of every level, the output on top. In the group the ruler is the input's cells; what is too
+// wide is cut to the surroundings of the field.
+function strip({ levels, axes }, width) {
+  const above = levels.length - 1, tall = 20, top = (i) => (above - i) * (above > 7 ? 44 : 60) + 18, parts = [], texts = [];
+  const x = ({ left, jump }, at) => left + at * jump;
+  const whole = ends(levels.flatMap((level) => [x(level, -level.before), x(level, level.size + level.after)]));
+  let [low, high] = whole;
+  if (width < 16 * (high - low)) {
+    const [first, last] = ends(levels.flatMap((level) => level.lit[1].flatMap((at) => [x(level, at), x(level, at + 1)])));
+    low = Math.max(low, first - 2);
+    high = Math.min(high, last + 2);
+  }
+  const u = Math.min(34, width / (high - low));
+  levels.forEach((level, i) => {
+    const { title, size, jump, before, after, inner: [, inner], lit: [, lit] } = level, y = top(i);
+    if (i && inner[0] >= 0) {
+      const below = levels[i - 1], read = below.lit[1], axis = axes[i - 1], base = y + tall, ground = top(i - 1);
+      let ray = "";
+      if (inner.length * axis[0] < 150) for (const a of inner) for (const b of readWindow(below.size, a, ...axis)) {
+        ray += `M${x(level, a + 0.5)} ${base}L${x(below, b + 0.5)} ${ground}`;
+      }
+      parts.push(path("cone", `M${x(level, inner[0])} ${base}H${x(level, inner.at(-1) + 1)}` +
+        `L${x(below, read.at(-1) + 1)} ${ground}H${x(below, read[0])}z`), path("ray", ray));
+    }
+    parts.push(svg("g", { transform: `translate(${x(level, 0)} ${y}) scale(${jump} ${tall})` },
+      cells({ ...level, lit: [[0], lit], inner: [[0], inner] }, jump * u, true)));
+    if (jump * u >= 20) for (let at = -before; at < size + after; at++) {
+      const middle = (x(level, at + 0.5) - low) * u;
+      if (middle > 0 && middle < width) texts.push(text(middle, y + 14, outside(at, size) ? 0 : at, inner.includes(at) && "on"));
+    }
+    texts.push(text(0, y - 5, title + (!i && high - low < whole[1] - whole[0] ? W.cut : ""), "from"));
+  });
+  const label = levels.map(({ title, columns }) => `${title}: ${columns}`).join(". ");
+  return svg("svg", { role: "img", width, height: top(0) + 26, "aria-label": label },
+    svg("g", { transform: `scale(${u} 1) translate(${-low})` }, parts), texts);
+}
+
+// What a stack costs at the input sizes 1, 2, ...; nothing at those that are too small for it.
+function costs({ axes, rows }) {
+  const found = [];
+  for (let n = LARGEST; n; n--) {
+    const all = sides(axes, n);
+    if (!all[rows.length]) break;
+    found[n] = rows.reduce((sum, { each }, i) => sum + each * all[i + 1] ** 2, 0);
+  }
+  return found;
+}
+// [from, to, sign of a's cost minus b's], by input size
+const costRuns = (a, b) => [-1, 0, 1].flatMap((sign) =>
+  runs([...a.keys()].filter((n) => Math.sign(a[n] - b[n]) === sign)).map((run) => [...run, sign])).sort(([m], [n]) => m - n);
+
+// The two costs by input size, up to half as far again as what is to be seen: the size now and the turns.
+function chart(both, n, turns, width, label) {
+  const X = Math.min(LARGEST, Math.max(16, Math.ceil(1.5 * Math.max(n, ...turns))));
+  const shown = both.map((cost) => cost.slice(0, X + 1)), [a, b] = shown, most = Math.max(1, ...shown.flat());
+  const right = width - 20, x = (at) => at / X * right, y = (cost) => 220 - cost / most * 200, lower = +(a[X] > b[X]);
+  return svg("svg", { role: "img", width, height: 244, "aria-label": label },
+    path("axis", `M0 20V220H${right}`), path("now", `M${x(n)} 20V220`),
+    shown.flatMap((cost, i) => cost[X] >= 0 && [
+      path("ab"[i], `M${cost.flatMap((one, at) => `${x(at)} ${y(one)}`).join("L")}`),
+      text(right + 4, y(cost[X]) + (i === lower ? 12 : 0), "AB"[i], "from"),
+    ]),
+    turns.flatMap((at) => [svg("circle", { cx: x(at), cy: y(a[at]), r: 5 }), text(x(at), y(a[at]) - 10, `n = ${at}`)]),
+    text(4, 14, fill(W.upTo, { macs: big(most) }), "from"), text(x(n), 236, `n = ${n}`), text(right, 236, X, "to"));
+}
 
 export default {
   render({ model: traits, el }) {
-    const keys = ["layers", "other"], solved = {}, curves = {}, get = (key) => model.get(key), all = () => keys.flatMap(get), convs = () => all().filter((layer) => layer.filters);
-    const solveBoth = () => keys.forEach((key) => { solved[key] = solve(get(key), get("n"), get("in_channels"), get("output")); });
-    const everywhere = (change) => { traits.set("other", get("other").map(change)); return get("layers").map(change); };
-    const net = (key) => (get(key).length ? Object.keys(DATA.presets).find((name) => ui.same(get(key), preset(name, get("in_channels")))) ?? "own" : "none");
-    const choose = (key) => [key, () => net(key), (name, layers) => (name === "none" ? [] : !DATA.presets[name] ? layers : ui.same(preset(name, 1), preset(name, 2)) ? name : preset(name, get("in_channels")))];
-    const cellPart = (axis) => ["output", () => solved.layers.cell[axis], (value) => solved.layers.cell.map((old, i) => (i === axis ? value : old))];
+    const { explicit, ...modes } = STRINGS.common.modes, solved = {}, net = {}, get = (key) => model.get(key);
+    const all = () => KEYS.flatMap(get), filters = () => all().flatMap((layer) => layer.filters ?? []).sort((a, b) => a - b);
+    const everywhere = (key, value) => {
+      const [layers, other] = KEYS.map((stack) => get(stack).map((layer) => (key in layer ? { ...layer, [key]: value } : layer)));
+      traits.set("other", other);
+      return layers;
+    };
+    // A preset goes by its name where that says all: not where it has as many filters as the input has channels.
+    const choose = (key) => [key, () => net[key], (name, layers) => ({ none: [], own: layers })[name] ??
+      (same(preset(name, 1), preset(name, 2)) ? name : preset(name, get("in_channels")))];
+    const cellPart = (axis) => ["output", () => solved.layers.cell[axis], (value) => solved.layers.cell.with(axis, value)];
     // In the page an address may name a preset; what Python and the editor give are layers.
     const expand = (layers) => (typeof layers === "string" ? preset(layers, traits.get("in_channels")) : layers);
-    const stacks = ui.parts(traits, { layers: ["layers", expand], other: ["other", expand] });
-    const model = ui.parts(stacks, {
+    const model = ui.parts(ui.parts(traits, { layers: ["layers", expand], other: ["other", expand] }), {
       channels: ["in_channels", channelPlace, channelScale],
-      filters: ["layers", () => channelPlace(Math.max(1, ...convs().map((layer) => layer.filters))), (i) => everywhere((layer) => (layer.filters ? { ...layer, filters: channelScale(i) } : layer))],
-      padding: ["layers", () => (all().every(({ padding }) => padding === all()[0].padding) ? all()[0].padding : ""), (padding) => everywhere((layer) => ({ ...layer, padding }))],
+      filters: ["layers", () => channelPlace(filters().at(-1) ?? 1), (i) => everywhere("filters", channelScale(i))],
+      padding: ["layers", () => Object.keys(modes).find((mode) => all().every(({ padding }) => padding === mode)),
+        (padding) => everywhere("padding", padding)],
       row: cellPart(0), column: cellPart(1), net_layers: choose("layers"), net_other: choose("other"),
     });
-    solveBoth();
-    const view = ui.view({ model, el, name: "receptive-field" });
-    let width = 600, whole = 600, said;
-    // Slow to come by, and the same for any number of channels.
-    const sidesOf = (key) => {
-      const axes = get(key).map((layer) => layerAxis(layer, 0)), about = JSON.stringify(axes);
-      if (curves[key]?.about !== about) curves[key] = { about, sides: sides(axes) };
-      return curves[key].sides;
-    };
-    // What the stack costs at the input sizes 1, 2, ...
-    const costs = (key) => {
-      const weights = solved[key].rows.map(({ k, c, f }) => (f ? convMacs(1, k, c, f) : 0));
-      return sidesOf(key).map((all) => all?.reduce((sum, side, i) => sum + side * side * weights[i], 0));
-    };
+    const view = ui.view({ model, el, name: "receptive-field" }), widths = [600, 600];
+    let draw = () => {};
+    // First of all, since everything is drawn from it.
+    view.watch([...KEYS, "n", "in_channels", "output", "view"], () => {
+      for (const key of KEYS) {
+        solved[key] = solve(...[key, "n", "in_channels", "output"].map(get));
+        net[key] = get(key)[0] ? NETS.find((name) => same(get(key), preset(name, get("in_channels")))) ?? "own" : "none";
+      }
+      draw();
+    });
 
-    const names = Object.fromEntries(Object.keys(DATA.presets).map((name) => [name, W.presets[name] ?? name]));
-    const nameOf = (which) => `${"AB"[which]} (${names[net(keys[which])] ?? W.own})`;
-    const cellControls = ["row", "column"].map((key) => view.range(key, { min: 0, max: LARGEST - 1 }));
-    const wide = (label, ...children) => h("div", { class: "cnnlib-field-wide", tabindex: 0, role: "region", "aria-label": label }, h("table", {}, children));
-    const row = (first, cells, tag = "td") => h("tr", {}, h("th", { scope: "row" }, first), cells.map((cell) => h(tag, tag === "th" ? { scope: "col" } : {}, cell)));
+    const nets = { ...Object.fromEntries(NETS.map((name) => [name, name])), ...W.nets };
+    const titles = () => KEYS.map((key, which) => `${"AB"[which]} (${nets[net[key]]})`);
+    const cellControls = ["row", "column"].map((key) => view.range(key, { min: 0 }));
+    const wide = (label, table) => h("div", { class: "cnnlib-field-wide", tabindex: 0, role: "group", "aria-label": label }, table);
+    const row = (first, cells) => h("tr", h("th", { scope: "row" }, first), cells.map((cell) => h("td", cell)));
+    const show = (table, caption, words, rows) => put(table, h("caption", caption),
+      h("thead", h("tr", words.map((word) => h("th", { scope: "col" }, word)))), h("tbody", rows));
+    const place = h("div", { class: "cnnlib-field-stacks" }), tables = h("div", { class: "cnnlib-field-tables" });
 
-    const panels = keys.map((key, which) => {
-      const title = h("h3"), sees = h("p", { class: "cnnlib-field-sees", tabindex: -1 }), notes = h("div"), caption = h("caption"), body = h("tbody"), open = new Set(), S = () => solved[key];
-      let ruler;
+    // Builds a stack's picture, notes, editor and table; returns what draws them, and gives what is to be told.
+    const drawPanels = KEYS.map((key, which) => {
+      const S = () => solved[key], say = (words, more) => fill(words, { name: "AB"[which], ...more }), open = new Set();
+      const title = h("h3"), sees = h("p", { class: "cnnlib-field-sees", tabindex: -1 }), notes = h("div");
+      const table = h("table"), numbers = wide(say(W.tableName), table);
       // An arrow key, or a tap: the output that lies nearest to that place of the input.
-      const move = (to) => view.set({ output: to.map((at) => Math.max(0, Math.min(S().size - 1, at))) });
+      const move = (to) => view.set({ output: to.map((at) => Math.max(0, Math.min(S().end.size - 1, at))) });
       const tap = ({ target, type, buttons, clientX, clientY }) => {
-        const drawing = target.closest("svg"), level = S().levels[drawing?.dataset.level], last = S().levels.at(-1);
+        const drawing = target.closest("svg"), { levels, end, cell } = S();
         if (!drawing || type !== "click" && !(buttons & 1)) return;
-        const { left, top, width: side } = drawing.getBoundingClientRect(), nearest = (place) => Math.round((place - last.place) / last.jump);
-        const place = (px) => level.place + Math.floor(px / side * (level.before + level.size + level.after) - level.before) * level.jump;
-        move(level ? [nearest(place(clientY - top)), nearest(place(clientX - left))] : [S().cell[0], nearest(ruler(clientX - left))]);
+        const at = new DOMPoint(clientX, clientY).matrixTransform(drawing.firstChild.getScreenCTM().inverse());
+        const { level } = drawing.dataset, { left, jump } = levels[level ?? 0];
+        const nearest = (i) => Math.floor((left + i * jump - end.left) / end.jump);
+        move([level ? nearest(at.y) : cell[0], nearest(at.x)]);
       };
       const picture = h("div", { class: "cnnlib-field-picture", tabindex: 0, role: "group", click: tap, pointermove: tap, keydown(event) {
         const step = ARROWS[event.key];
@@ -202,99 +250,87 @@ export default {
         event.preventDefault();
         move(S().cell.map((at, axis) => at + step[axis]));
       } });
-      const editor = h("details", {}, h("summary", {}, fill(W.edit, { name: "AB"[which] })), layerStack({ view, model, key, label: fill(W.layersOf, { name: "AB"[which] }), types: TYPES,
-        most: DATA.most, least: 1 - which, note: (i) => ` → ${S().rows[i]?.o ?? W.noOutput}`, keys: ["n"] }));
-      editor.open = !get("other").length;
-      const drawSees = ({ levels, lit, cell, size, field }) => {
-        const [down, across] = levels[0].inner, block = (cells) => (cells.length ? cells.at(-1) - cells[0] + 1 : 0), count = down.length * across.length, between = block(down) * block(across);
-        const zeros = levels.flatMap((level, i) => (lit.some((axis, a) => axis[i].length > level.inner[a].length) ? levelName(S(), i) : []));
-        sees.textContent = fill(W.sees, { row: cell[0], column: cell[1], size, rows: span(down), columns: span(across), count: big(count), field }) + (count < between ? fill(W.holes, { all: big(between) }) : "") +
-          (zeros[0] ? fill(W.zeros, { levels: zeros.slice(0, 3).join(", ") + (zeros[3] ? " …" : "") }) : W.noZeros);
-      };
-      const drawNotes = ({ problem, rows }) => {
-        const text = [], fixes = [], refused = rows.findIndex(({ s, d }) => s > 1 && d > 1), i = problem + 1;
-        const fix = (word, value, values) => fixes.push(ui.button(fill(word, { i, value }), () => { view.set(values); queueMicrotask(() => sees.focus()); }));
+      const editor = layerStack({ view, model, key, label: say(W.layersOf), types: Object.keys(LAYER_DEFAULTS).slice(0, 3),
+        most: DATA.most, least: 1 - which, note: (i) => ` → ${S().rows[i]?.o ?? W.noOutput}`, keys: ["n"] });
+      const section = h("section", title, sees, notes, picture,
+        h("details", { open: !get("other")[0] && "" }, h("summary", say(W.edit)), editor));
+      place.append(section);
+      tables.append(numbers);
+
+      // What does not fit, and the single changes that mend it; what Keras refuses.
+      const drawNotes = ({ rows, axes, problem: i }) => {
+        const refused = 1 + rows.findIndex(({ s, d }) => s > 1 && d > 1), said = [], fixes = [];
         if (i) {
-          const { K, room, d, layer } = rows[problem], change = (part) => ({ [key]: get(key).toSpliced(problem, 1, { ...layer, ...part }) }), smaller = Math.floor((room - 1) / d) + 1;
-          text.push(fill(W.problem, { i, layer: layerText(layer), K, room }));
-          if (room) fix(W.smaller, smaller, { ...change({ kernel_size: smaller }) });
-          fix(W.padSame, "", change({ padding: "same" }));
-          const n = 1 + sidesOf(key).findIndex((all, before) => all && before >= get("n"));
-          if (n) fix(W.larger, n, { n });
+          const layer = get(key)[i - 1], { room, d } = rows[i - 1], k = Math.floor((room - 1) / d) + 1;
+          const change = (part) => ({ [key]: get(key).with(i - 1, { ...layer, ...part }) });
+          const mend = (words, value, values) => view.mend(fill(words, { i, value }), () => values, sees);
+          let n = get("n");
+          while (n <= LARGEST && !sides(axes, n)[rows.length]) n++;
+          said.push(fill(W.problem, { ...rows[i - 1], i, layer: layerText(layer) }));
+          fixes.push(mend(W.smaller, k, change({ kernel_size: k })), mend(W.padSame, "", change({ padding: "same" })),
+            n <= LARGEST && mend(W.larger, n, { n }));
         }
-        if (refused >= 0) text.push(fill(W.refused, { i: refused + 1 }), STRINGS.common.refused);
-        notes.replaceChildren(...text.length ? [h("div", { class: "cnnlib-problem" }, text.join(" "), h("p", {}, fixes))] : [], h("p", { class: "cnnlib-muted" }, W.notes[net(key)] ?? ""));
+        if (refused) said.push(fill(W.refused, { i: refused }), STRINGS.common.refused);
+        put(notes, said[0] && h("div", { class: "cnnlib-problem" }, said.join(" "), h("p", fixes)),
+          h("p", { class: "cnnlib-muted" }, W.notes[net[key]]));
+        return said.join(" ");
       };
-      const drawTable = ({ n, rows, levels, size, problem, params, macs }) => {
-        const focus = [...body.querySelectorAll("button")].indexOf(document.activeElement);
-        caption.textContent = fill(W.tableOf, { name: "AB"[which], n, c: get("in_channels") });
-        body.replaceChildren(...rows.flatMap((one, i) => {
-          const { layer, k, o, f, c, jump, start, field } = one, level = levels[i + 1], why = ui.button("?", () => { open.delete(i) || open.add(i); draw(); }, { "aria-label": fill(W.whyLayer, { i: i + 1 }), "aria-expanded": String(open.has(i)) });
-          return [row(`${i + 1} ${layer.type} ${k}×${k}`, [o ? `${o}×${o}×${f ?? c}` : W.noOutput, big(jump), o ? big(start) : "–", `${field}×${field}`, o ? level.inside.join("×") : "–", big(one.params), o ? big(one.macs) : "–", why]),
-            open.has(i) && h("tr", { class: "why" }, h("td", { colspan: 9 }, h("dl", {}, reasons(one, level?.first[0], n, level?.inside[0]).map(([what, how]) => h("div", {}, h("dt", {}, what), h("dd", {}, how))))))].filter(Boolean);
-        }), row(W.total, [problem === undefined ? `${size}×${size}` : W.noOutput, "", "", "", "", big(params), macs === false ? "–" : big(macs), ""]));
-        body.querySelectorAll("button")[focus]?.focus();
+      const drawTable = ({ names, rows, total }) => {
+        const buttons = () => [...table.querySelectorAll("button")], focus = buttons().indexOf(document.activeElement);
+        const body = rows.flatMap((one, i) => {
+          const why = ui.button("?", () => { open.delete(i) || open.add(i); draw(); },
+            { "aria-label": fill(W.whyLayer, { i: i + 1 }), "aria-expanded": `${open.has(i)}` });
+          return [row(names[i], [...one.shown, why]),
+            open.has(i) && h("tr", { class: "why" }, h("td", { colspan: 9 }, h("dl", reasons(one))))];
+        });
+        show(table, say(W.tableOf, { n: get("n"), c: get("in_channels") }), W.columns, [...body, row(W.total, total)]);
+        buttons()[focus]?.focus();
       };
-      const table = wide(fill(W.tableName, { name: "AB"[which] }), caption, h("thead", {}, row(W.layer, ["output", "jump", "start", "field", "inside", "params", "macs", "why"].map((word) => W[word]), "th")), body), element = h("section", {}, title, sees, notes, picture, editor);
-      return { element, table, news: () => notes.querySelector(".cnnlib-problem")?.firstChild.textContent ?? sees.textContent, draw() {
-        element.hidden = table.hidden = !get(key).length;
-        if (element.hidden) return;
-        title.textContent = nameOf(which);
-        picture.ariaLabel = fill(W.aria, { name: "AB"[which], size: S().size, row: S().cell[0], column: S().cell[1] });
-        if (get("view") === "2-D") picture.replaceChildren(...maps(S(), width));
-        else {
-          const [drawing, back] = strip(S(), width - 8);
-          picture.replaceChildren(drawing);
-          ruler = back;
-        }
-        drawSees(S());
-        drawNotes(S());
+      return () => {
+        section.hidden = numbers.hidden = !get(key)[0];
+        if (section.hidden) return "";
+        title.textContent = titles()[which];
+        sees.textContent = seen(S());
+        picture.ariaLabel = say(W.aria, S().end);
+        put(picture, (get("view") === "2-D" ? maps : strip)(S(), widths[0]));
         drawTable(S());
-      } };
+        return drawNotes(S()) || sees.textContent;
+      };
     });
 
-    const against = h("tbody"), names2 = h("thead"), size = h("caption"), verdict = h("p"), chart = h("div");
-    const compare = h("section", {}, h("h3", {}, W.compare), wide(W.against, size, names2, against), verdict, chart);
+    const facts = h("table"), verdict = h("p"), curves = h("div");
+    const compare = h("section", h("h3", W.compare), wide(W.against, facts), verdict, curves);
     const drawCompare = () => {
-      const [A, B] = keys.map((key) => solved[key]), [a, b] = keys.map(costs), n = get("n"), found = costRuns(a, b), titles = [0, 1].map(nameOf);
-      const number = (x, digits) => (Number.isFinite(x) ? x.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
-      size.textContent = fill(W.atSize, { n });
-      names2.replaceChildren(row("", [...titles, W.ratio], "th"));
-      against.replaceChildren(...[["field", A.rows.at(-1).field, B.rows.at(-1).field], ["params", A.params, B.params], ["macs", a[n - 1], b[n - 1]], ["perPixel", a[n - 1] / n / n, b[n - 1] / n / n]]
-        .map(([word, x, y]) => row(W[word], [number(x, 1), number(y, 1), number(x / y, 2)])));
-      verdict.textContent = found.length ? found.slice(0, 5).map(([from, to, sign]) => fill(W[(sign ? "less" : "equal") + (from === to ? "At" : to < LARGEST ? "From" : found[1] ? "On" : "Always")], { from, to, name: titles[+(sign > 0)], other: titles[+(sign < 0)] })).join(" ") + (found.length > 5 ? " …" : "") : W.never;
-      // Curves up to half as far again as what is to be seen: the size now and the turns.
-      const turns = found.filter(([from, , sign], i) => i && from < 200 && (!sign || found[i - 1][2])).slice(0, 3).map(([from]) => from), X = Math.min(LARGEST, Math.max(16, Math.ceil(1.5 * Math.max(n, ...turns))));
-      const most = Math.max(1, ...[a, b].flatMap((one) => one.slice(0, X).filter(Number.isFinite))), right = whole - 20, x = (at) => at / X * right, y = (cost) => 220 - cost / most * 200;
-      const line = (one) => one.slice(0, X).reduce((d, cost, i) => (cost === undefined ? d : `${d}${d ? "L" : "M"}${x(i + 1).toFixed(1)} ${y(cost).toFixed(1)}`), "");
-      const text = (at, up, what, anchor) => svg("text", { x: at, y: up, "text-anchor": anchor }, what), above = a[X - 1] > b[X - 1] ? 0 : 12;
-      chart.replaceChildren(svg("svg", { role: "img", width: right + 20, height: 244, "aria-label": `${W.chart} ${verdict.textContent}` }, [path("axis", `M0 20V220H${right}`), path("now", `M${x(n)} 20V220`), path("a", line(a)), path("b", line(b)),
-        turns.flatMap((at) => [svg("circle", { cx: x(at), cy: y(a[at - 1]), r: 5 }), text(x(at), y(a[at - 1]) - 10, `n = ${at}`, "middle")]),
-        text(4, 14, fill(W.upTo, { macs: big(most) }), "start"), text(x(n), 236, `n = ${n}`, "middle"), text(right, 236, `${X}`, "end"), text(right + 4, y(a[X - 1] ?? 0) + above, "A", "start"), text(right + 4, y(b[X - 1] ?? 0) + 12 - above, "B", "start")].flat().filter(Boolean)));
+      const both = KEYS.map((key) => solved[key]), stacks = titles(), n = get("n");
+      const cost = both.map(costs), found = costRuns(...cost);
+      show(facts, W.against, [fill(W.atSize, { n }), ...stacks, W.ratio], W.measures.map((word, i) => {
+        const [a, b] = both.map(({ measures }) => measures[i]);
+        return row(word, [big(a, 1), big(b, 1), big(a / b, 2)]);
+      }));
+      verdict.textContent = few(found.map(([from, to, sign]) => {
+        const where = from === to ? "At" : to < LARGEST ? "From" : found[1] ? "On" : "Always";
+        return fill(W[(sign ? "less" : "equal") + where], { from, to, name: stacks[+(sign > 0)], other: stacks[+(sign < 0)] });
+      }), 5, " ") || W.never;
+      const turns = found.filter(([from, , sign], i) => i && from < 200 && (!sign || found[i - 1][2])).map(([from]) => from);
+      put(curves, chart(cost, n, turns.slice(0, 3), widths[1], `${W.chart} ${verdict.textContent}`));
+      return verdict.textContent;
     };
 
-    const draw = () => {
-      solveBoth();
-      cellControls.forEach((control) => { control.querySelector("input").max = solved.layers.size - 1; });
+    draw = () => {
+      for (const control of cellControls) control.querySelector("input").max = solved.layers.end.size - 1;
       model.refresh();
-      panels.forEach((panel) => panel.draw());
-      compare.hidden = !get("other").length;
-      if (!compare.hidden) drawCompare();
-      const news = `${panels[0].news()} ${compare.hidden ? "" : verdict.textContent}`;
-      if (said && news !== said) view.say(news);
-      said = news;
+      const [news] = drawPanels.map((drawPanel) => drawPanel());
+      compare.hidden = !get("other")[0];
+      view.news(`${news} ${compare.hidden ? "" : drawCompare()}`);
     };
-    const place = h("div", { class: "cnnlib-field-stacks" }, panels.map((panel) => panel.element));
-    el.append(h("div", { class: "cnnlib-controls" }, view.range("n", { max: LARGEST }), view.range("channels", { max: 40, format: () => big(get("in_channels")) }),
-      view.range("filters", { max: 40, format: () => { const [low, high] = ends(convs().map((layer) => layer.filters)); return low < high ? `${low}–${high}` : `${low}`; } }), view.choice("padding", { valid: STRINGS.common.modes.valid, same: STRINGS.common.modes.same }),
-      view.select("net_layers", { ...names, own: W.own }), view.select("net_other", { none: W.noStack, ...names, own: W.own }), cellControls, view.choice("view", W.views)),
-    h("p", { class: "cnnlib-muted" }, W.legend), place, h("div", { class: "cnnlib-field-tables" }, panels.map((panel) => panel.table)), compare);
-    view.watch([...keys, "n", "in_channels", "output", "view"], draw);
-    const observer = new ResizeObserver(() => {
-      const now = [panels[0].element.clientWidth, place.clientWidth];
-      if (now[0] && `${now}` !== `${[width, whole]}`) { [width, whole] = now; draw(); }
-    });
-    [place, panels[0].element].forEach((one) => observer.observe(one));
-    return () => { observer.disconnect(); view.dispose(); };
+    el.append(h("div", { class: "cnnlib-controls" },
+      view.range("n", { max: LARGEST }), view.range("channels", { max: 40, format: () => big(get("in_channels")) }),
+      view.range("filters", { max: 40, format: () => [...new Set([filters()[0], filters().at(-1)])].join("–") }),
+      view.choice("padding", modes), view.select("net_layers", nets), view.select("net_other", { none: W.noStack, ...nets }),
+      cellControls, view.choice("view", W.views)),
+    h("p", { class: "cnnlib-muted" }, W.legend), place, tables, compare);
+    draw();
+    [place.firstChild, place].forEach((element, i) => view.fit(element, (width) => { widths[i] = width; draw(); }));
+    return view.dispose;
   },
 };

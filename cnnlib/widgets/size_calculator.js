@@ -296,12 +296,15 @@ export default {
             const { o, before, K } = axisOf({ ...L, ...way }, n, 0);
             return o === target && before < K; // else the first window would hold nothing but padding
           });
-        const groups = Map.groupBy(ways, ({ padding, strides, dilation_rate }) =>
-          `${zeroPadding(padding) || assigned(L, { padding })}, strides=${strides}${
-            dilation_rate > 1 ? `, dilation_rate=${dilation_rate}` : ""}`);
+        const groups = {};
+        for (const way of ways) {
+          const { padding, strides, dilation_rate } = way;
+          const rate = dilation_rate > 1 ? `, dilation_rate=${dilation_rate}` : "";
+          (groups[`${zeroPadding(padding) || assigned(L, { padding })}, strides=${strides}${rate}`] ??= []).push(way);
+        }
         put(plain);
         put(padded);
-        for (const [text, group] of groups) {
+        for (const [text, group] of Object.entries(groups)) {
           const kernel = kernelName(L), buttons = group.map((way) => (way.own = view.mend(
             way.kernel_size, () => settle(way), head, `${kernel}=${way.kernel_size}, ${text}`)));
           (group[0].padding > 0 ? padded : plain)

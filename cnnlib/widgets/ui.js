@@ -37,16 +37,17 @@ export const ui = (() => {
     return own;
   }
 
-  // fill("kernel {k}", {k: 3}) -> "kernel 3"
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  // fill("kernel {k}", {k: 3}) -> "kernel 3"; `show` writes the values.
+  const fill = (text, values, show = String) => text.replace(/\{(\w+)\}/g, (_, key) => show(values[key]));
   const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
   const count = (n, make) => Array.from({ length: n }, (_, i) => make(i));
   // A number for both axes, or one for each, as a pair; and back: equal ones become one.
   const pair = (value) => (Array.isArray(value) ? value : [value, value]);
   const fold = ([a, b]) => (same(a, b) ? a : [a, b]);
-  // A number as people read it: "−1,234"; a value as Python code has it: (3, None, "same").
-  const big = (number) => number.toLocaleString("en").replace("-", "−");
+  // A number as people read it: "−1,234", or "–" where there is none; a value as Python code has it: (3, None, "same").
+  const formats = count(4, (digits) => new Intl.NumberFormat("en", { maximumFractionDigits: digits }));
+  const big = (number, digits = 3) => (Number.isFinite(number) ? formats[digits].format(number).replace("-", "−") : "–");
   const python = (value) => geomShow(value).replaceAll("'", '"');
 
   // A model with further keys, each a part of a trait: {key: [trait, read(value), write(part, value)]}. refresh() shows
