@@ -1,5 +1,5 @@
 """What the calculators cost on a built page: bytes of script and data, time to interactive from file://, script time
-a slider step.
+a step (a slider moved, a cell pointed at).
 
 Run by `make bench`, after `make book`, on a machine that does nothing else. It prints; it judges nothing.
 """
@@ -25,21 +25,36 @@ new MutationObserver(() => {
   if (!window.cnnlibAlive && hosts.length && [...hosts].every(h => h.classList.contains("cnnlib-alive"))) window.cnnlibAlive = performance.now();
 }).observe(document, {subtree: true, childList: true, attributes: true});
 """
-# A step is an input event with all that it redraws: widgets draw in a microtask, which runs before `await` goes on.
-STEP = """async (steps) => {
+# The heaviest states that a reader can reach with one link, on the page that has all calculators.
+HEAVY = {
+    "a picture of 32 x 32 in 3 channels, two filters of 5 x 5": "#conv-explorer.image=photo&conv-explorer.in_channels=3"
+    '&conv-explorer.kernel=["blur","sobel_x"]&conv-explorer.kernel_size=5&conv-explorer.padding=same',
+    "VGG-16 beside ResNet-18": "#receptive-field.n=32&receptive-field.layers=VGG-16&receptive-field.other=ResNet-18",
+    "32 x 32 through four layers": "#size-calculator.n=32",
+}
+# A step is an event with all that it redraws: widgets draw in microtasks, which run before `await` goes on. Sliders of the
+# input's size are left out where the state is to stay large; cells are pointed at.
+STEP = """async ([names, steps, large]) => {
   const times = {};
   for (const widget of document.querySelectorAll("[data-cnnlib-widget]")) {
-    const spent = times[widget.dataset.cnnlibWidget] ??= [];
-    const sliders = [...widget.querySelectorAll("input[type=range]")];
+    if (names && !names.includes(widget.dataset.cnnlibWidget)) continue;
+    const spent = times[widget.dataset.cnnlibWidget] ??= [], cells = [...widget.querySelectorAll("td")];
+    const sliders = [...widget.querySelectorAll("input[type=range]")]
+      .filter((slider) => !large || !/^Input (size|height|width)/.test(slider.labels[0].textContent));
+    const step = async (target, event) => {
+      const start = performance.now();
+      target.dispatchEvent(event);
+      for (let i = 0; i < 4; i++) await null;
+      spent.push(performance.now() - start);
+    };
     for (let i = 0; i < steps; i++) {
       const slider = sliders[i % sliders.length];
       const [low, high] = [Number(slider.min), Number(slider.max)];
       slider.value = low + ((i * 7919) % (high - low + 1));
-      const start = performance.now();
-      slider.dispatchEvent(new Event("input", {bubbles: true}));
-      await Promise.resolve();
-      spent.push(performance.now() - start);
+      await step(slider, new Event("input", {bubbles: true}));
     }
+    for (let i = 0; large && cells.length && i < steps / 4; i++)
+      await step(cells[(i * 7919) % cells.length], new PointerEvent("pointerover", {bubbles: true, pointerType: "mouse"}));
   }
   return times;
 }"""
@@ -72,14 +87,21 @@ def main():
                 alive.append(page.evaluate("window.cnnlibAlive"))
                 if opening == 0:
                     data = page.evaluate("new Blob([document.getElementById('cnnlib-data').textContent]).size")
-                    spent = page.evaluate(STEP, STEPS)
+                    spent = page.evaluate(STEP, [None, STEPS, False])
+                    if path.stem == "calculators":
+                        for state, link in HEAVY.items():
+                            page.goto("about:blank")
+                            page.goto(f"file://{path}{link}")
+                            page.wait_for_function("window.cnnlibAlive")
+                            name = link[1:].split(".")[0]
+                            spent[f"{name}, {state}"] = page.evaluate(STEP, [[name], STEPS, True])[name]
                 context.close()
             print(
                 f"{path.name}: {data:,} bytes of words, presets and schemas; interactive after {statistics.median(alive):.0f} ms (median of {OPENINGS}; worst {max(alive):.0f} ms)"
             )
             for name, times in spent.items():
                 print(
-                    f"  {name}: script time a slider step, median {statistics.median(times):.2f} ms, 95th percentile {percentile(times, 95):.2f} ms"
+                    f"  {name}: script time a step, median {statistics.median(times):.2f} ms, 95th percentile {percentile(times, 95):.2f} ms"
                 )
         browser.close()
 
