@@ -14,8 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 HTML = Path(__file__).parent.parent / "_build" / "html"
-SCRIPT = HTML / "_static" / "cnnlib" / "widgets.js"
-STYLE = HTML / "_static" / "cnnlib" / "cnnlib.css"
+ASSETS = HTML / "_static" / "cnnlib"
 OPENINGS, STEPS = 15, 400
 
 # Note the moment at which the page's last calculator is alive, in milliseconds since navigation began.
@@ -66,12 +65,13 @@ def percentile(values, share):
 
 
 def main():
-    if not SCRIPT.exists():
+    if not ASSETS.exists():
         sys.exit("There is no built book: run `make book` first.")
     chromium = shutil.which("chromium") or sys.exit("Chromium is not installed.")
-    script, style = SCRIPT.read_bytes(), STYLE.read_bytes()
     print(f"machine: {platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    print(f"script: {len(script):,} bytes ({len(gzip.compress(script)):,} gzipped); style: {len(style):,} bytes")
+    for path in sorted([*ASSETS.glob("*.js"), *ASSETS.glob("*.css")]):
+        content = path.read_bytes()
+        print(f"{path.name}: {len(content):,} bytes ({len(gzip.compress(content)):,} gzipped)")
     pages = [p for p in sorted((HTML / "book").glob("*.html")) if "data-cnnlib-widget" in p.read_text(encoding="utf-8")]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -88,6 +88,9 @@ def test_other_shapes_and_classes():
         ({"classes": "ten"}, TypeError, "classes='ten' is not an integer"),
         ({"classes": True}, TypeError, "classes=True is not an integer"),
         ({"asleep": 1}, TypeError, "asleep=1 is not True or False"),
+        ({"without": "X"}, ValueError, "without='X' is not made of letters of 'CBAPD'"),
+        ({"without": "BB"}, ValueError, "without='BB' is not made of letters of 'CBAPD', each at most once"),
+        ({"without": None}, TypeError, "without=None is not a string"),
     ],
 )
 def test_bad_arguments(arguments, error, words):
@@ -123,6 +126,23 @@ def test_the_sleeping_baseline_is_the_notes_class_under_keras_3():
     awake = models.baseline()
     assert [type(layer) for layer in ours.layers] == [type(layer) for layer in awake.layers]
     assert (ours.name, ours.count_params()) == ("baseline-asleep", awake.count_params())
+
+
+@pytest.mark.parametrize("without", ["C", "B", "A", "P", "D", "DB", "CBAPD"])
+def test_letters_taken_away(without):
+    whole, net = models.baseline(), models.baseline(without=without)
+    gone = {"C": ["conv1"], "B": ["bn1"], "A": ["relu1"], "P": ["pool1"], "D": ["drop1", "drop2"]}
+    names = [name for letter in without for name in gone[letter]]
+    left = [layer for layer in whole.layers if layer.name not in names]
+    assert [layer.name for layer in net.layers] == [layer.name for layer in left]
+    for ours, theirs in zip(net.layers, left, strict=True):
+        assert type(ours) is type(theirs)
+        assert ours.get_config() | {"seed": None} == theirs.get_config() | {"seed": None}
+    ordered = "".join(sorted(without, key="CBAPD".index)).lower()
+    assert net.name == f"baseline-without-{ordered}"
+    sides, maps = (32 if "P" in without else 16), (3 if "C" in without else 6)
+    block = ("C" not in without) * (5 * 5 * 3 * 6 + 6) + ("B" not in without) * 4 * maps
+    assert net.count_params() == block + sides * sides * maps * 128 + 128 + 1_290
 
 
 def test_importing_the_package_loads_no_tensorflow():

@@ -156,7 +156,9 @@ def test_paper_shows_the_answers(open_built):
 @pytest.mark.parametrize("page", PAGES)
 def test_scripts_and_widget_code_stand_only_where_they_are_used(page):
     text = built(page).read_text(encoding="utf-8")
-    assert ("cnnlib/widgets.js" in text) == ("data-cnnlib-widget" in text)
+    scripts = [s for s in re.findall(r'src="[^"]*_static/cnnlib/([a-z_-]+)\.js', text) if s != "tex-svg"]
+    widgets = set(re.findall(r'data-cnnlib-widget="([a-z-]+)"', text))
+    assert [set(script.split("_")) for script in scripts] == ([widgets] if widgets else [])
     for heavy in ("require.js", "html-manager", "vnd.jupyter.widget-state", "embed-amd", "unpkg.com", "cdn.jsdelivr"):
         assert heavy not in text, heavy
 

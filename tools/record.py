@@ -3,7 +3,8 @@
     python tools/record.py baseline --seed 0
 
 writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). "baseline-asleep" is the same net with its
-batch normalisation and dropout in inference mode. The checkpoint lies outside git, in runs/; after a kill
+batch normalisation and dropout in inference mode, "baseline-without-b" the one without its B. `--recipe long`
+trains for 30 epochs in batches of 128 and adds its name: baseline-long.json. The checkpoint lies outside git, in runs/; after a kill
 the same command goes on. The test set is used once, at the end.
 """
 
@@ -18,11 +19,15 @@ from cnnlib.training.record import git_state
 ROOT = Path(__file__).resolve().parents[1]
 
 # Nets that are a builder with an argument; every other name is a builder of cnnlib.models.
-VARIANTS = {"baseline-asleep": (models.baseline, {"asleep": True})}
+VARIANTS = {"baseline-asleep": (models.baseline, {"asleep": True})} | {
+    f"baseline-without-{letters.lower()}": (models.baseline, {"without": letters})
+    for letters in ("C", "B", "A", "P", "D", "BD")
+}
 NETS = {name: (getattr(models, name), {}) for name in models.__all__} | VARIANTS
 
-# The notes' recipe: Adam at its default rate, batches of 32, five epochs over all training images.
-RECIPES = {"notes": {"epochs": 5, "batch_size": 32}}
+# "notes" is the notes' recipe: Adam at its default rate, batches of 32, five epochs over all training images. "long" shows
+# what becomes of a net after that: over-fitting.
+RECIPES = {"notes": {"epochs": 5, "batch_size": 32}, "long": {"epochs": 30, "batch_size": 128}}
 
 
 def record_name(net, recipe, seed):

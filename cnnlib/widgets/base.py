@@ -9,7 +9,7 @@ import anywidget
 
 HERE = Path(__file__).parent
 PAGE_MIME = "application/vnd.cnnlib.widget+json"
-SHARED = ("geometry.js", "ui.js", "stack.js")
+SHARED = ("geometry.js", "ui.js")
 
 
 @cache
@@ -24,11 +24,11 @@ def data_of(script: str) -> dict:
     return json.loads(source(path.name)) if path.exists() else {}
 
 
-def notebook_module(script: str) -> str:
+def notebook_module(script: str, needs: tuple = ()) -> str:
     """One ES module, which anywidget loads: every word (`STRINGS`), the shared files, the widget's `DATA`, the widget."""
     constants = {"STRINGS": json.loads(source("strings.json")), "DATA": data_of(script)}
     heads = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
-    return "\n".join([*heads, *map(source, SHARED), source(script)])
+    return "\n".join([*heads, *map(source, (*SHARED, *needs)), source(script)])
 
 
 def stylesheet() -> str:
@@ -39,17 +39,18 @@ def stylesheet() -> str:
 class CourseWidget(anywidget.AnyWidget):
     """Base of every widget: settings are synced traits, drawn by one JavaScript file.
 
-    Subclasses set `name` (what the page calls the widget), `script` (its file) and their traits,
-    and give `fallback` (what paper, and a page without JavaScript, shows).
+    Subclasses set `name` (what the page calls the widget), `script` (its file), `needs` (files that it shares with
+    some widgets, not with all) and their traits, and give `fallback` (what paper, and a page without JavaScript, shows).
     """
 
     name: ClassVar[str]
     script: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs):
         """Give the subclass the module and the style that anywidget loads."""
         if "script" in vars(cls):  # not the subclass that add_traits makes of each instance
-            cls._esm = notebook_module(cls.script)
+            cls._esm = notebook_module(cls.script, cls.needs)
             cls._css = stylesheet()
         super().__init_subclass__(**kwargs)
 

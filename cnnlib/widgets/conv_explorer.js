@@ -214,7 +214,10 @@ function makeBoard(kind, channel, filter) {
     marks = new Map();
     if (wide !== columns || cells.length !== kinds.length || down || right) {
       resizeTo(table.rows, numbers.length, down, (i) => table.insertRow(i), (i) => table.deleteRow(i));
-      for (const row of table.rows) resizeTo(row.cells, columns, row.cells.length && right, (i) => row.insertCell(i), (i) => row.deleteCell(i));
+      for (const row of table.rows) {
+        if (row.cells.length) resizeTo(row.cells, columns, right, (i) => row.insertCell(i), (i) => row.deleteCell(i));
+        else row.innerHTML = "<td></td>".repeat(columns); // many cells at once: the parser is the fastest to make them
+      }
       const held = cells[stop];
       cells = [...table.getElementsByTagName("td")];
       [wide, from] = [columns, origin];
@@ -249,6 +252,7 @@ export default {
     // A cell is {board, i, j}. hot: the one that the reader points at. told: nothing is said before the first drawing is done.
     let hot = null, apart = false, timer, told = false, width = el.clientWidth - 30, last = 0, seen, cell, picture, legend;
     let inputs, kernels, outputs, boards = [];
+    const made = {}; // every board so far, by kind, channel and filter
     let { x, w, stored, s, d, p, k, size, names, refused, transposed, bias, problem, down, across, padded } = plan(get, readImage(get)), y; // see plan()
     const preset = () => images[get("image")]; // undefined for own numbers
     const tell = (text) => { if (told && !timer) view.say(text); };
@@ -391,9 +395,11 @@ export default {
       if (same(seen, now)) return;
       seen = now;
       hot = null;
-      inputs = x.map((_, c) => makeBoard("input", c, 0));
-      kernels = w.map((slices, f) => slices.map((_, c) => makeBoard("weight", c, f)));
-      outputs = w.map((_, f) => makeBoard("output", 0, f));
+      // A board that was there before comes back with its cells.
+      const board = (...place) => (made[place] ??= makeBoard(...place));
+      inputs = x.map((_, c) => board("input", c, 0));
+      kernels = w.map((slices, f) => slices.map((_, c) => board("weight", c, f)));
+      outputs = w.map((_, f) => board("output", 0, f));
       boards = [...inputs, ...kernels.flat(), ...outputs];
       const row = (...list) => div("row", list.flat()), elements = (some) => some.map(({ element }) => element);
       const filters = outputs.map(({ element }, f) => row(row(elements(kernels[f])), element));

@@ -1,6 +1,6 @@
 // The page host: gives every widget of a built page the model that a notebook would give it, and keeps the page's
 // address in step with the settings. The script that this file is put into has the page's `presets` and `schemas` (name ->
-// setting -> JSON Schema) and, for every calculator of the course, `modules` (name -> its module, made from its presets).
+// setting -> JSON Schema) and, for each of its calculators, `modules` (name -> its module, made from its presets).
 // It runs when the hosts are there.
 const places = {}; // id -> {model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
 const W = STRINGS.address;

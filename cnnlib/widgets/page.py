@@ -47,13 +47,14 @@ def page_data(widgets: Collection[type[CourseWidget]]) -> str:
 def page_script(widgets: Collection[type[CourseWidget]]) -> str:
     """One classic script with every widget in `widgets`: module scripts may not load from file://.
 
-    It needs the element `DATA_ID` with what `page_data` gives, and leaves alone what is not in it.
+    It needs the element `DATA_ID` with what `page_data` gives for the same widgets.
     """
     modules = ",\n".join(
         f"{json.dumps(w.name)}: (DATA) => {{\n{source(w.script).replace('export default', 'return')}\n}}"
         for w in widgets
     )
-    others = [source(name) for name in (*SHARED, "address.js") if name != "geometry.js"]
+    needed = dict.fromkeys(name for w in widgets for name in w.needs)  # a set that keeps its order
+    others = [source(name) for name in (*SHARED, *needed, "address.js") if name != "geometry.js"]
     geometry = _only_used(source("geometry.js"), "\n".join([*others, modules]))
     shared = _EXPORT.sub("", "\n".join([geometry, *others]))
     script = (

@@ -104,6 +104,7 @@ class ReceptiveField(CourseWidget):
 
     name: ClassVar[str] = "receptive-field"
     script: ClassVar[str] = "receptive_field.js"
+    needs: ClassVar[tuple[str, ...]] = ("stack.js",)
 
     layers = _Stack("two 3x3", least=1).tag(sync=True)
     other = _Stack((), least=0).tag(sync=True)

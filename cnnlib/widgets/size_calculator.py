@@ -29,6 +29,7 @@ class SizeCalculator(CourseWidget):
 
     name: ClassVar[str] = "size-calculator"
     script: ClassVar[str] = "size_calculator.js"
+    needs: ClassVar[tuple[str, ...]] = ("stack.js",)
 
     n = Sides(28, 1, 256).tag(sync=True)
     in_channels = Whole(1, 1, 1024).tag(sync=True)
