@@ -9,6 +9,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util import logging
 
+from cnnlib import glossary
 from cnnlib.figures import FIGURE_MIME
 from cnnlib.stamp import STAMP_MIME, sentence
 from cnnlib.widgets import WIDGETS
@@ -68,7 +69,7 @@ def digest_of_sources() -> str:
     """What an executed page depends on beside its own text: our Python code and the versions it ran with."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    code = (path for path in package.rglob("*.py") if path != Path(__file__))
+    code = (path for path in package.rglob("*.py") if path.name not in (Path(__file__).name, "glossary.py"))
     for path in sorted([*code, *package.glob("results/*.json")]):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for name in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "matplotlib"):
@@ -87,6 +88,10 @@ def configure(app, config):
     config.cnnlib_digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.cnnlib_digest)
     config.mathjax_path = f"cnnlib/{Path(MATHJAX).name}"
+    # Chapters may link to each other's headings, [text](03-padding-and-stride.md#zeros-around-the-picture).
+    config.myst_heading_anchors = 3
+    page = Path(app.srcdir) / f"{glossary.DOCNAME}.md"
+    config.cnnlib_glossary = hashlib.sha256(page.read_bytes() if page.exists() else b"").hexdigest()[:16]
     # Follow the reader's system; the sidebar has the search field already.
     config.html_context["default_mode"] = "auto"
     config.html_theme_options["navbar_persistent"] = []
@@ -174,9 +179,12 @@ def drop_notebook_widgets(app, doctree):
 def setup(app):
     """Connect everything to Sphinx."""
     app.add_config_value("cnnlib_digest", "", "env")
+    app.add_config_value("cnnlib_glossary", "", "html")  # another glossary: write all pages again
     app.connect("config-inited", configure, priority=900)
     app.connect("builder-inited", write_assets)
     app.connect("doctree-read", drop_notebook_widgets)
+    app.connect("doctree-read", glossary.add_slugs)
+    app.connect("doctree-resolved", glossary.add_links)
     app.connect("doctree-resolved", add_stamp)
     app.connect("html-page-context", link_notebooks, priority=900)
     app.connect("html-page-context", add_assets)

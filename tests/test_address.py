@@ -29,7 +29,7 @@ def run(*calls):
 
 def values(rng):
     """Anything that JSON can hold, small."""
-    leaves = [0, 1, 2, 5, -1, 0.5, 99, 1e9, True, False, None, "valid", "same", "Conv2D", "", "3", [], {}]
+    leaves = [0, 1, 2, 5, -1, 0.5, 99, 10**9, True, False, None, "valid", "same", "Conv2D", "", "3", [], {}]
     return rng.choice(
         [
             *leaves,

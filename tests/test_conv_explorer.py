@@ -1247,7 +1247,7 @@ def test_the_notebook_module_drives_its_model(open_page, tmp_path):
           dispose();
           return [JSON.parse(saved.at(-1)), listeners.length];
         }""",
-        [notebook_module("conv_explorer.js"), ConvExplorer().settings()],
+        [notebook_module("conv_explorer.js", ConvExplorer.needs), ConvExplorer().settings()],
     )
     assert after == 0
     assert state["size"] == 7

@@ -15,14 +15,17 @@ from conftest import require
 
 CELLS = [
     """from ipywidgets import HBox
-from cnnlib.widgets import ConvExplorer, ReceptiveField, SizeCalculator
+from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, PoolingExplorer, ReceptiveField, SizeCalculator
 w, explorer, field = SizeCalculator(), ConvExplorer(), ReceptiveField(layers="two 3x3", n=9)
+dropout = DropoutExplorer()
+pooling = PoolingExplorer()
+norm = BatchNormExplorer(batch_size=7)
 seen = []
 explorer.observe(lambda change: seen.append(change["new"]), names="position")
 w""",
-    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"])',
+    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output))',
     'w.padding = "same"\nprint("set")',
-    "HBox([explorer, field])",
+    "HBox([explorer, field, dropout, pooling, norm])",
 ]
 # No question about news; and cells that are out of sight stay in the page.
 SETTINGS = {
@@ -115,7 +118,13 @@ def test_values_travel_both_ways(lab, browser):
 
         # The two others stand side by side in an HBox; an observer hears each step of the reader.
         box = page.locator(".jupyter-widgets.widget-hbox")
-        for name, steps in (("conv-explorer", 2), ("receptive-field", 1)):
+        for name, steps in (
+            ("conv-explorer", 2),
+            ("receptive-field", 1),
+            ("dropout", 1),
+            ("pooling", 1),
+            ("batch-norm", 1),
+        ):
             box.locator(f"[data-cnnlib-widget='{name}'] input[type=range]").first.focus()
             for _ in range(steps):
                 page.keyboard.press("ArrowRight")
@@ -123,6 +132,9 @@ def test_values_travel_both_ways(lab, browser):
         cells.nth(1).locator(".cm-content").click()
         page.keyboard.press("Control+Enter")
         cells.nth(1).get_by_text("read 5 24 seen [1, 2] field 10 6").wait_for()
+        cells.nth(1).get_by_text("pooling 3 2 2").wait_for()
+        cells.nth(1).get_by_text("dropout 0.55").wait_for()
+        cells.nth(1).get_by_text("norm 8 8").wait_for()
         assert not errors
     finally:
         context.close()

@@ -6,14 +6,24 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+import test_batch_norm
 import test_conv_explorer
+import test_dropout_explorer
+import test_pooling
 import test_receptive_field
 import test_size_calculator
 
-from cnnlib.widgets import ConvExplorer, ReceptiveField, SizeCalculator
+from cnnlib.widgets import (
+    BatchNormExplorer,
+    ConvExplorer,
+    DropoutExplorer,
+    PoolingExplorer,
+    ReceptiveField,
+    SizeCalculator,
+)
 
 STATES, BATCH = (
-    {"conv-explorer": 2000, "size-calculator": 4000, "receptive-field": 4000},
+    {"conv-explorer": 2000, "size-calculator": 4000, "receptive-field": 4000, "pooling": 2400, "batch-norm": 2400},
     200,
 )  # BATCH: a visit to the page
 
@@ -102,6 +112,27 @@ def test_rows_of_the_receptive_field(open_widget):
         return shown[:-1] == test_receptive_field.cells_of(widget, widget.layers, widget.rows)
 
     assert compared(results(page, states, ROWS), same) == len(states)
+
+
+def test_results_of_the_dropout_explorer(open_widget):
+    rng = random.Random(24)
+    states = [test_dropout_explorer.random_settings(rng) for _ in range(2000)]
+    pairs = results(open_widget(DropoutExplorer()), states, test_dropout_explorer.READ)
+    assert compared(pairs, test_dropout_explorer.same_numbers) == len(states)
+
+
+def test_everything_that_the_pooling_explorer_shows(open_widget):
+    rng = random.Random(24)
+    states = [test_pooling.random_settings(rng) for _ in range(STATES["pooling"])]
+    page = open_widget(PoolingExplorer())
+    assert compared(results(page, states, test_pooling.READ), test_pooling.agrees) == len(states)
+
+
+def test_everything_that_the_batch_norm_explorer_shows(open_widget):
+    every = test_batch_norm.random_settings(STATES["batch-norm"], seed=25, steps=(0, 1, 3, 8, 20, 60))
+    states = [BatchNormExplorer(**settings) for settings in every]
+    pairs = results(open_widget(BatchNormExplorer()), states, test_batch_norm.READ)
+    assert compared(pairs, test_batch_norm.agrees) == len(states)
 
 
 def test_a_wrong_number_would_be_seen(open_widget):

@@ -6,9 +6,11 @@ imported.
 """
 
 from .bundle import FIGURE_MIME, mime_bundle, show
+from .cbapd import cbapd_legend
 from .diagrams import block_3d, dense_network, pipeline, split_bar
 from .grids import confusion_matrix, numbers_grid
 from .images import feature_maps, image_grid, kernels
+from .network import network, network_alt
 from .plots import bars, curves
 from .style import BLUE, DARK, GREEN, GRID, INK, MARK, MUTED, ORANGE, PANEL, PAPER, PURPLE, SERIES, subplots
 from .windows import counts, windows
@@ -29,6 +31,7 @@ __all__ = [
     "SERIES",
     "bars",
     "block_3d",
+    "cbapd_legend",
     "confusion_matrix",
     "counts",
     "curves",
@@ -37,6 +40,8 @@ __all__ = [
     "image_grid",
     "kernels",
     "mime_bundle",
+    "network",
+    "network_alt",
     "numbers_grid",
     "pipeline",
     "show",

@@ -4,10 +4,21 @@ In a notebook they are ordinary ipywidgets whose settings are traits; in a built
 JavaScript runs with no kernel and no network.
 """
 
+from cnnlib.widgets.batch_norm import BatchNormExplorer
 from cnnlib.widgets.conv_explorer import ConvExplorer
+from cnnlib.widgets.dropout import DropoutExplorer
+from cnnlib.widgets.pooling import PoolingExplorer
 from cnnlib.widgets.receptive_field import ReceptiveField
 from cnnlib.widgets.size_calculator import SizeCalculator
 
-WIDGETS = (SizeCalculator, ConvExplorer, ReceptiveField)
+WIDGETS = (SizeCalculator, ConvExplorer, ReceptiveField, DropoutExplorer, BatchNormExplorer, PoolingExplorer)
 
-__all__ = ["WIDGETS", "ConvExplorer", "ReceptiveField", "SizeCalculator"]
+__all__ = [
+    "WIDGETS",
+    "BatchNormExplorer",
+    "ConvExplorer",
+    "DropoutExplorer",
+    "PoolingExplorer",
+    "ReceptiveField",
+    "SizeCalculator",
+]

@@ -19,9 +19,22 @@ def source(name: str) -> str:
 
 
 def data_of(script: str) -> dict:
-    """What the .json file beside a widget's script holds, its presets; empty where there is none."""
+    """What the .json file beside a widget's script holds, its presets; empty where there is none.
+
+    {"$ref": "other.json#/key/key"} in it stands for that part of another widget's file: one source for each fact.
+    """
     path = HERE / Path(script).with_suffix(".json")
-    return json.loads(source(path.name)) if path.exists() else {}
+    return json.loads(source(path.name), object_hook=_referred) if path.exists() else {}
+
+
+def _referred(value: dict):
+    if "$ref" not in value:
+        return value
+    file, _, keys = value["$ref"].partition("#/")
+    part = data_of(file)
+    for key in keys.split("/"):
+        part = part[key]
+    return part
 
 
 def notebook_module(script: str, needs: tuple = ()) -> str:

@@ -4,32 +4,17 @@
 // Recognition of Handwritten Digits" (CC BY 4.0); "photo" and "colour" are cut from the US Navy's portrait of Grace
 // Hopper (public domain, matplotlib's sample grace_hopper.jpg), 16 levels.
 const T = STRINGS["conv-explorer"], { h, fill, same } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
-const LIMIT = 9999, DRAWN = 64; // the largest number, and the most cells on a side, that fit
+const { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, makeBoard, painter, ARROWS, PAGES } = cells;
+const DRAWN = 64; // the most cells on a side that fit
 const SIDED = Object.keys(MOST).slice(0, 4); // settings with a number for each axis
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, PAGES = { PageUp: 1, PageDown: -1 };
-
 
 const isList = Array.isArray, isWord = (value) => typeof value === "string";
 const count = (n, make) => Array.from({ length: n }, (_, i) => make(i));
-const grid = ([rows, columns], cell) => count(rows, (i) => count(columns, (j) => cell(i, j)));
 const pair = (value) => (isList(value) ? value : [value, value]);
 const fold = ([a, b]) => (same(a, b) ? a : [a, b]);
-const sum = (rows) => rows.flat().reduce((a, b) => a + b, 0);
 
-const div = (kind, ...children) => h("div", { class: `cnnlib-conv-${kind}` }, ...children);
-
-// --- numbers as text ---
-const short = (x) => Number(x.toFixed(2));
-const show = (x) => `${short(x)}`;
-const factor = (x) => (x < 0 ? `(${show(x)})` : show(x));
-const sides = (size) => size.join(" × ");
-const sign = (numbers) => (numbers.every((x) => abs(x - short(x)) < 1e-9) ? "=" : "≈");
 const python = (value) => (isList(value) ? `(${value.map(python).join(", ")})` : JSON.stringify(value));
-// "3", "-0.5", "1/9" -> a number; anything else ("0x10", "1e3"), or too large a number -> NaN
-function parse(text) {
-  const [over, under = 1, ...more] = text.replace("−", "-").replace(",", ".").split("/").map((part) => (/^ *[+-]?[\d.]+ *$/.test(part) ? Number(part) : NaN));
-  return more.length || abs(over / under) > LIMIT ? NaN : over / under;
-}
+const div = (kind, ...children) => h("div", { class: `cnnlib-conv-${kind}` }, ...children);
 
 // --- what the settings stand for ---
 // The lengths of nested lists; null where rows are not alike.
@@ -40,16 +25,10 @@ function shape(lists) {
 }
 const ownSides = (lists) => (shape(lists) ?? [1, 1]).slice(0, 2);
 const imageSize = (get) => pair(get("size") ?? images[get("image")]?.size ?? ownSides(get("image")));
-// A real picture is scaled: a cell is the mean, rounded, of the cells that it meets.
-function scaled(from, i, j, rows, columns) {
-  const span = (k, n, old) => [floor((k * old) / n), ceil(((k + 1) * old) / n)];
-  const cells = from.slice(...span(i, rows, from.length)).flatMap((row) => row.slice(...span(j, columns, row.length)));
-  return floor(sum(cells) / cells.length + 0.5);
-}
 // [channel][row][column]. Channels beyond the picture's own are its mirror images.
 function readImage(get) {
   const image = get("image"), preset = images[image], size = imageSize(get), [rows, columns] = size;
-  const own = preset ? preset.channels.map((text) => text.split(" ").map((row) => Array.from(row, (digit) => parseInt(digit, 36))))
+  const own = preset ? preset.channels.map(digits)
     : count(shape(image)?.[2] ?? 1, (c) => image.map((row) => row.map((cell) => [cell].flat()[c] ?? 0)));
   return count(get("in_channels") ?? own.length, (c) => {
     const from = own[c % own.length], mirrored = floor(c / own.length);
@@ -178,72 +157,6 @@ kernel = np.array([${numbers.flat(3).map((x) => Number(x.toPrecision(8))).join("
 kernel = kernel.reshape(${python([...k, ...(transposed ? [filters, channels] : [channels, filters])])})  # ${T.layout[+transposed]}
 layer.set_weights([kernel, np.array([${bias.join(", ")}])])
 `;
-}
-
-// --- one table of cells: of the input's channel, of a filter's slice, or of a filter's output ---
-// It has one tab stop. Only what changes is written: a big picture has thousands of cells.
-function makeBoard(kind, channel, filter) {
-  const title = h("div"), table = h("table", { role: "grid" });
-  let cells = [], kinds = [], marks = new Map(), stop = 0, wide = 0, from = [0, 0];
-  const element = div(`board cnnlib-conv-${kind}`, title, h("div", {}, table));
-  const board = table.board = { kind, channel, filter, table, element, numbers: [] };
-  const wear = (cell, look, note = "") => {
-    if (cell.look !== look) cell.className = cell.look = look;
-    if ((cell.note ?? "") === note) return;
-    cell.note = note;
-    if (note) cell.dataset.note = note;
-    else cell.removeAttribute("data-note");
-  };
-  // As many children as wanted, those that are there kept in their place: `shift` come before or go at the start.
-  const resizeTo = (children, wanted, shift, add, drop) => {
-    for (; shift > 0; shift--) add(0);
-    for (; shift < 0 && children.length; shift++) drop(0);
-    while (children.length < wanted) add(-1);
-    while (children.length > wanted) drop(-1);
-  };
-  // numbers: [row][column]; look(x, i, j) -> class, text(x) -> text; origin: where the input's first cell lies.
-  board.draw = (heading, name, numbers, look, text, origin = [0, 0]) => {
-    const texts = numbers.flatMap((row) => row.map(text)), columns = numbers[0]?.length ?? 0;
-    const [down, right] = origin.map((place, i) => place - from[i]);
-    kinds = numbers.flatMap((row, i) => row.map((x, j) => look(x, i, j)));
-    board.numbers = numbers;
-    title.textContent = heading;
-    table.ariaLabel = name;
-    table.style.setProperty("--letters", texts.reduce((most, { length }) => max(most, length), 3));
-    marks.forEach((_, i) => wear(cells[i], ""));
-    marks = new Map();
-    if (wide !== columns || cells.length !== kinds.length || down || right) {
-      resizeTo(table.rows, numbers.length, down, (i) => table.insertRow(i), (i) => table.deleteRow(i));
-      for (const row of table.rows) {
-        if (row.cells.length) resizeTo(row.cells, columns, right, (i) => row.insertCell(i), (i) => row.deleteCell(i));
-        else row.innerHTML = "<td></td>".repeat(columns); // many cells at once: the parser is the fastest to make them
-      }
-      const held = cells[stop];
-      cells = [...table.getElementsByTagName("td")];
-      [wide, from] = [columns, origin];
-      stop = max(0, cells.indexOf(held));
-      board.stopAt(stop);
-    }
-    cells.forEach((cell, i) => {
-      wear(cell, kinds[i]);
-      if ((cell.said ?? "") !== texts[i]) cell.textContent = cell.said = texts[i];
-    });
-  };
-  // next: Map of cell number -> [class, small number in its corner]. One frame stands around "in" cells side by side.
-  board.mark = (next) => {
-    const edge = (side, i, onBoard) => (onBoard && next.get(i)?.[0] === "in" ? "" : side);
-    const frame = (i) => edge(" t", i - wide, true) + edge(" b", i + wide, true) + edge(" l", i - 1, i % wide) + edge(" r", i + 1, (i + 1) % wide);
-    marks.forEach((_, i) => { if (!next.has(i)) wear(cells[i], kinds[i]); });
-    next.forEach(([kind, note], i) => wear(cells[i], `${kinds[i]} ${kind}${kind === "in" ? frame(i) : ""}`, note));
-    marks = next;
-  };
-  board.stopAt = (i) => {
-    if (i !== stop) cells[stop]?.removeAttribute("tabindex"); // a cell without one loses the focus
-    if (cells[stop = i]) cells[i].tabIndex = 0;
-  };
-  board.at = (i, j) => i * wide + j;
-  board.focus = (i, j) => { board.stopAt(board.at(i, j)); cells[stop].focus(); };
-  return board;
 }
 
 export default {
@@ -396,7 +309,8 @@ export default {
       seen = now;
       hot = null;
       // A board that was there before comes back with its cells.
-      const board = (...place) => (made[place] ??= makeBoard(...place));
+      const board = (kind, channel, filter) =>
+        (made[[kind, channel, filter]] ??= makeBoard(`cnnlib-conv-board cnnlib-conv-${kind}`, { kind, channel, filter }));
       inputs = x.map((_, c) => board("input", c, 0));
       kernels = w.map((slices, f) => slices.map((_, c) => board("weight", c, f)));
       outputs = w.map((_, f) => board("output", 0, f));
@@ -421,19 +335,6 @@ export default {
       const kinds = ["stage", beside && "beside", cell.inline && "sums", side < 18 && "small"];
       stage.className = kinds.filter(Boolean).map((kind) => `cnnlib-conv-${kind}`).join(" ");
     }
-    // Numbers where they can be read, colours where not and on real pictures.
-    function painter(side, numbers, picture) {
-      const all = numbers.flat(2).filter((x) => x !== undefined), signed = all.some((x) => x < 0);
-      const most = all.reduce((most, x) => max(most, abs(x)), 0) || 1;
-      const font = (letters) => side * min(0.4, 1.4 / max(3, letters)) > 7.5;
-      const legible = font(3) && font(all.reduce((letters, x) => max(letters, show(x).length), 0)), coloured = picture || !legible;
-      function level(x) {
-        if (x === undefined) return "pad";
-        const colour = !signed ? "grey" : x < 0 ? "minus" : "plus";
-        return coloured ? `${colour} v${round((abs(x) * (signed ? 8 : 15)) / most)}${legible ? " read" : ""}` : "";
-      }
-      return { coloured, signed, most, level, text: (x) => (legible ? show(x ?? 0) : "") };
-    }
     function paint() {
       const { level, text, coloured, signed, most } = painter(cell.side, padded, preset()?.picture);
       const skipped = [down, across].map((axis) => new Set(axis.unread)), all = [down.all, across.all], many = x.length > 1;
@@ -454,7 +355,8 @@ export default {
       outputs.forEach((board, f) => {
         const numbers = y?.[f] ?? [], shades = painter(cell.side, numbers, coloured);
         const name = y ? fill(T.output, { sides: sides([numbers.length, numbers[0].length]) }) : T.noOutput;
-        draw(board, name, many && cell.inline ? `${name}\n\u00a0` : name, numbers, shades.level, shades.text);
+        draw(board, name, many && cell.inline ? `${name}\n\u00a0` : name, numbers, shades.level, shades.text,
+          [floor(down.before / s[0]), floor(across.before / s[1])]);
       });
       legend = coloured && fill(T.legend, { most: show(most) });
       together.hidden = !coloured || signed || x.length !== 3 || preset() && get("image") !== "colour";

@@ -1,8 +1,6 @@
 """The convolution explorer: a window moves over an input, and every cell shows what it touches and its own formula."""
 
 import math
-import numbers
-from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from typing import ClassVar
 
@@ -12,9 +10,21 @@ import traitlets
 from cnnlib import geometry, reference
 from cnnlib._arguments import integer, show
 from cnnlib.widgets.base import CourseWidget, data_of
+from cnnlib.widgets.cells import (
+    LIMIT,
+    as_lists,
+    digits,
+    factor,
+    lengths,
+    number_of,
+    numbers_of,
+    scaled,
+    short,
+    sign,
+    table,
+)
 from cnnlib.widgets.traits import Flag, OneOf, Sides, Whole
 
-LIMIT = 9999  # a larger number fits no cell
 _DATA = data_of("conv_explorer.js")
 MOST = _DATA["most"]
 _NULL = {"enum": [None]}
@@ -36,7 +46,7 @@ class _Numbers(traitlets.TraitType):
     def validate(self, owner, value):
         if isinstance(value, str):
             return self._preset(value)
-        value = _as_lists(value)
+        value = as_lists(value)
         if self.several and isinstance(value, list) and value and all(isinstance(name, str) for name in value):
             if len(value) > self.several:
                 raise ValueError(f"{self.name} names {len(value)} presets: use 1 to {self.several}, one a filter")
@@ -45,14 +55,14 @@ class _Numbers(traitlets.TraitType):
             raise TypeError(
                 f"{self.name}={value!r} is not a list of rows: use [[1, 0], [0, 1]], an array or {self._names()}"
             )
-        shape = _shape(self.name, value)
+        shape = lengths(self.name, value)
         longest = list(self.most.values())
         if not 2 <= len(shape) <= len(longest) or not all(
             1 <= n <= most for n, most in zip(shape, longest, strict=False)
         ):
             words = ", ".join(f"1 to {most} {word}" for word, most in self.most.items())
             raise ValueError(f"{self.name} has shape {shape}: use {words}; the last axes may be left out")
-        return _numbers(self.name, value)
+        return numbers_of(self.name, value)
 
     def _preset(self, name):
         if name not in self.presets:
@@ -105,7 +115,7 @@ class _Padding(traitlets.TraitType):
                     "((top, bottom), (left, right))"
                 )
             return value.lower()
-        value = _as_lists(value)
+        value = as_lists(value)
         if not isinstance(value, list):
             return integer(name, value, 0, most)
         if len(value) != 2:
@@ -131,12 +141,12 @@ class _Bias(traitlets.TraitType):
     """A finite number, or a list with one a filter."""
 
     def validate(self, owner, value):
-        value = _as_lists(value)
+        value = as_lists(value)
         if not isinstance(value, list):
-            return _number(self.name, value)
+            return number_of(self.name, value)
         if not 1 <= len(value) <= MOST["filters"]:
             raise ValueError(f"{self.name} has {len(value)} values: use one, or one a filter, 1 to {MOST['filters']}")
-        return [_number(f"{self.name}[{i}]", b) for i, b in enumerate(value)]
+        return [number_of(f"{self.name}[{i}]", b) for i, b in enumerate(value)]
 
     def schema(self):
         number = {"type": "number", "minimum": -LIMIT, "maximum": LIMIT}
@@ -206,6 +216,7 @@ class ConvExplorer(CourseWidget):
 
     name: ClassVar[str] = "conv-explorer"
     script: ClassVar[str] = "conv_explorer.js"
+    needs: ClassVar[tuple[str, ...]] = ("cells.js",)
 
     image = _Numbers(
         "example", _DATA["images"], {"rows": MOST["size"], "columns": MOST["size"], "channels": MOST["channels"]}
@@ -240,10 +251,10 @@ class ConvExplorer(CourseWidget):
         """The input's numbers, (rows, columns, channels)."""
         preset = _DATA["images"].get(self.image) if isinstance(self.image, str) else None
         if preset:
-            own = np.array([_digits(channel) for channel in preset["channels"]])
+            own = np.array([digits(channel) for channel in preset["channels"]])
             height, width = _pair(self.size or preset["size"])
             if preset.get("picture"):
-                own = np.array([_scaled(channel, height, width) for channel in own])
+                own = np.array([scaled(channel, height, width) for channel in own])
             else:
                 own = own[:, np.arange(height) % own.shape[1]][:, :, np.arange(width) % own.shape[2]]
         else:
@@ -318,20 +329,18 @@ class ConvExplorer(CourseWidget):
                 for i, (r, a) in enumerate(rows)
                 for j, (q, b) in enumerate(columns)
             ]
-            terms = [f"{_factor(weight)}·{_factor(number)}" for weight, number in pairs]
+            terms = [f"{factor(weight)}·{factor(number)}" for weight, number in pairs]
             used = [number for pair in pairs for number in pair]
             if channels == 1:
                 parts, totals = terms, used
             elif terms:
                 total = sum(weight * number for weight, number in pairs)
-                lines.append(f"{self._channel_name(c)}: {' + '.join(terms)} {_sign([*used, total])} {_short(total)}")
-                parts.append(_factor(total))
+                lines.append(f"{self._channel_name(c)}: {' + '.join(terms)} {sign([*used, total])} {short(total)}")
+                parts.append(factor(total))
                 totals.append(total)
         bias = _at(self.bias, self.filter)
         value = np.reshape(self.output, (*shape[:2], -1))[row, column, self.filter]
-        lines.append(
-            " + ".join([*parts, f"bias {_factor(bias)}"]) + f" {_sign([*totals, bias, value])} {_short(value)}"
-        )
+        lines.append(" + ".join([*parts, f"bias {factor(bias)}"]) + f" {sign([*totals, bias, value])} {short(value)}")
         return "\n".join(lines)
 
     # --- how the settings fit together ---
@@ -467,14 +476,14 @@ class ConvExplorer(CourseWidget):
         except ValueError as problem:
             shape, centre, places = None, [0, 0], None
             parts.append(f"<p>No output: {escape(str(problem))}</p>")
-        parts += [_table(f"Input{names[c]}", x[:, :, c], centre) for c in range(x.shape[2])]
+        parts += [table(f"Input{names[c]}", x[:, :, c], centre) for c in range(x.shape[2])]
         for f in range(w.shape[3]):
             name = f"Filter {f + 1}" if w.shape[3] > 1 else "Kernel"
-            parts += [_table(f"{name}{names[c]}{turned}", w[:, :, c, f]) for c in range(w.shape[2])]
+            parts += [table(f"{name}{names[c]}{turned}", w[:, :, c, f]) for c in range(w.shape[2])]
         if shape:
             y = np.reshape(self.output, (*shape[:2], -1))
             for f in range(y.shape[2]):
-                parts.append(_table(f"Output{f' of filter {f + 1}' if y.shape[2] > 1 else ''}", y[:, :, f], places))
+                parts.append(table(f"Output{f' of filter {f + 1}' if y.shape[2] > 1 else ''}", y[:, :, f], places))
             which = f", filter {self.filter + 1}" if y.shape[2] > 1 else ""
             lines = "<br>".join(escape(line) for line in self.sum_text.split("\n"))
             parts.append(f"<p>Row {row + 1}, column {column + 1}{which} of the output: {lines}</p>")
@@ -482,39 +491,6 @@ class ConvExplorer(CourseWidget):
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
-
-
-def _as_lists(value):
-    """Return arrays and tuples, at any depth, as lists."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return [_as_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _shape(name, value) -> tuple[int, ...]:
-    """Return the lengths of nested lists, which must be the same at each depth."""
-    if not isinstance(value, list):
-        return ()
-    inner = sorted({_shape(name, item) for item in value})
-    if len(inner) > 1:
-        one, other = ("numbers" if not shape else f"{shape[0]} cells" for shape in (inner[0], inner[-1]))
-        raise ValueError(f"{name} has rows of {one.removesuffix(' cells')} and of {other}: use one length for all")
-    return (len(value), *(inner[0] if inner else ()))
-
-
-def _numbers(name, value):
-    if isinstance(value, list):
-        return [_numbers(f"{name}[{i}]", item) for i, item in enumerate(value)]
-    return _number(name, value)
-
-
-def _number(name, value):
-    """Return value as an int or a float; what is finite and not too large to show."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}={value!r} is not a number: use a number from -{LIMIT} to {LIMIT}")
-    if not abs(value) <= LIMIT:
-        raise ValueError(f"{name}={value} is out of range: use a number from -{LIMIT} to {LIMIT}")
-    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _pair(value):
@@ -535,21 +511,6 @@ def _pad_sides(padding):
     return sides if isinstance(sides[0], list) else [sides, sides]
 
 
-def _digits(text):
-    """Return a preset's channel: one word a row, one base-36 digit a cell."""
-    return [[int(digit, 36) for digit in row] for row in text.split()]
-
-
-def _scaled(picture, height, width):
-    """Return the picture at another size: a cell is the mean, rounded, of the cells that it meets."""
-
-    def spans(n, old):
-        return [(i * old // n, -(-(i + 1) * old // n)) for i in range(n)]
-
-    rows, columns = (spans(n, old) for n, old in zip((height, width), picture.shape, strict=True))
-    return [[math.floor(picture[a:b, c:d].mean() + 0.5) for c, d in columns] for a, b in rows]
-
-
 def _resized(w, rows, columns):
     """Return w with other sides. The centre stays; of an even side it is the cell that "same" padding takes for it."""
     new = np.zeros((rows, columns, *w.shape[2:]))
@@ -565,35 +526,3 @@ def _preset_slice(name, rows, columns, channels):
     """Return one slice of a named kernel; those that keep the brightness do so over all channels together."""
     kernel = np.ones((rows, columns)) if name == "blur" else np.array(_DATA["kernels"][name], float)
     return _resized(kernel, rows, columns) / (kernel.sum() * channels or 1)
-
-
-# --- numbers as text ----------------------------------------------------------------------------------------
-
-
-def _short(value) -> str:
-    """Two decimals at most: 3, -0.5, 0.11. Halves go away from zero, as in the page's toFixed."""
-    rounded = float(Decimal(float(value)).quantize(Decimal("0.01"), ROUND_HALF_UP))
-    return f"{rounded or 0:.12g}"
-
-
-def _factor(value) -> str:
-    return f"({_short(value)})" if value < 0 else _short(value)
-
-
-def _sign(values) -> str:
-    return "=" if all(abs(x - float(_short(x))) < 1e-9 for x in values) else "≈"
-
-
-def _table(caption, numbers, centre=(0, 0), most=12) -> str:
-    """A table of the numbers; of more than `most` rows or columns those around `centre`."""
-    starts = [
-        max(0, min(middle - most // 2, side - most)) for middle, side in zip(centre, np.shape(numbers), strict=True)
-    ]
-    part = np.asarray(numbers)[starts[0] : starts[0] + most, starts[1] : starts[1] + most]
-    caption += f" {len(numbers)} × {len(numbers[0])}"
-    if part.shape != np.shape(numbers):
-        caption += (
-            f", rows {starts[0] + 1} to {starts[0] + len(part)}, columns {starts[1] + 1} to {starts[1] + part.shape[1]}"
-        )
-    rows = "".join(f"<tr>{''.join(f'<td>{_short(x)}</td>' for x in row)}</tr>" for row in part)
-    return f"<table><caption>{caption}</caption>{rows}</table>"
