@@ -15,6 +15,21 @@ CHROMIUM = (
 )
 
 
+# Workers take whole files, in this order: a long one that came last would leave the other worker idle.
+LONGEST = (
+    "test_numbers.py",
+    "test_conv_explorer.py",
+    "test_pooling.py",
+    "test_batch_norm.py",
+    "test_dropout_explorer.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 def require(tool, what):
     """Skip on a laptop where `what` is missing; fail under CI, where a skip would hide a hole."""
     if not tool:
