@@ -37,6 +37,16 @@ def require(tool, what):
     return tool
 
 
+def serious_violations(page, named=()):
+    """What axe finds serious or critical in a page's calculators, or has among the `named` rules: (rule, element's HTML)."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    report = Axe().run(page, context={"include": [[".cnnlib"]]}, options={"preload": False}).response
+    assert len(report["passes"]) > 10  # it did look at the widget
+    bad = [v for v in report["violations"] if v["impact"] in ("serious", "critical") or v["id"] in named]
+    return [(v["id"], node["html"]) for v in bad for node in v["nodes"]]
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium: the system's own, because Playwright's would be a download."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from conftest import serious_violations
 
 import batch_norm_maps
 from cnnlib import reference
@@ -695,20 +695,14 @@ STATES = {
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(BatchNormExplorer(**STATES[state]), width=390, dark=dark)
 
-    def serious():
-        report = Axe().run(page, context={"include": [[".cnnlib"]]}, options={"preload": False}).response
-        assert len(report["passes"]) > 10  # it did look at the widget
-        bad = [v for v in report["violations"] if v["impact"] in ("serious", "critical")]
-        return [(v["id"], node["html"]) for v in bad for node in v["nodes"]]
-
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert not serious()
+    assert not serious_violations(page)
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
     root(page).get_by_role("button", name="Next").click()  # then after use
     root(page).get_by_label("Chosen number").press("End")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert not serious()
+    assert not serious_violations(page)
 
 
 @pytest.mark.parametrize("width", [390, 1280])

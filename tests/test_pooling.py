@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from conftest import serious_violations
 
 from cnnlib.widgets import ConvExplorer, PoolingExplorer
 from cnnlib.widgets.base import data_of, notebook_module, source
@@ -755,21 +755,15 @@ STATES = {
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(PoolingExplorer(**STATES[state]), width=390, dark=dark)
 
-    def serious():
-        report = Axe().run(page, context={"include": [[".cnnlib"]]}, options={"preload": False}).response
-        assert len(report["passes"]) > 10  # it did look at the widget
-        bad = [v for v in report["violations"] if v["impact"] in ("serious", "critical")]
-        return [(v["id"], node["html"]) for v in bad for node in v["nodes"]]
-
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert not serious()
+    assert not serious_violations(page)
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
     control(page, "how often read").check()  # then after use
     control(page, "Rows and columns apart").check()
     cell(page, 0, 0, 0).click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert not serious()
+    assert not serious_violations(page)
 
 
 def test_paper_shows_the_tables(open_widget):
