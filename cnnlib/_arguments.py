@@ -1,8 +1,8 @@
-"""The check of whole numbers that modules share, and how error messages show a value. Imports nothing heavy."""
+"""The checks of single arguments that modules share, and how error messages show a value. Imports nothing heavy."""
 
 import operator
 
-__all__ = ["integer", "show"]
+__all__ = ["boolean", "choice", "integer", "show"]
 
 
 def integer(name, value, least=1, most=None):
@@ -19,6 +19,22 @@ def integer(name, value, least=1, most=None):
         kind = TypeError if number is None else ValueError
         raise kind(f"{name}={show(value)} is not an integer {valid}")
     return number
+
+
+def boolean(name, value):
+    """Return `value`, or raise TypeError for what is no bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is not True or False")
+    return value
+
+
+def choice(name, value, valid):
+    """Return `value`, one of the strings `valid`, or raise TypeError for what is no string, ValueError for another."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} is not a string")
+    if value not in valid:
+        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, valid))}")
+    return value
 
 
 def show(value):

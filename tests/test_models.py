@@ -1,7 +1,9 @@
 """The builders against the lecture notes' own numbers, and against Keras's."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,33 @@ import pytest
 from cnnlib import models
 
 # What Keras reports for the layers as the notes print them (bias in front of batch normalisation and all).
-NOTES_PARAMS = {"baseline": (198_506, 198_494)}
+NOTES_PARAMS = {
+    "baseline": (198_506, 198_494),
+    "lenet5": (62_006, 62_006),
+    "alexnet8": (9_639_178, 9_638_474),
+    "vgg16": (15_262_026, 15_253_578),
+    "inception10": (121_418, 120_234),
+    "resnet18": (11_183_562, 11_173_962),
+}
+# The notes' classes, and how their scripts make them.
+NOTES_CLASSES = {
+    "baseline": "Baseline()",
+    "lenet5": "LeNet5()",
+    "alexnet8": "AlexNet8()",
+    "vgg16": "VGG16()",
+    "inception10": "Inception10(num_blocks=2, num_classes=10)",
+    "resnet18": "ResNet18([2, 2, 2, 2])",
+}
+NOTES = Path(__file__).parents[2] / "shared" / "notes" / "lecture-notes.zh.md"
+# Sides and channels behind each layer that changes them, None where the sides are gone. By hand, from the notes' text.
+SHAPES = {
+    "baseline": "32x3 32x6 16x6 1536 128 10",
+    "lenet5": "32x3 28x6 14x6 10x16 5x16 400 120 84 10",
+    "alexnet8": "32x3 30x96 14x96 12x256 5x256 5x384 5x256 2x256 1024 2048 10",
+    "vgg16": "32x3 32x64 16x64 16x128 8x128 8x256 4x256 4x512 2x512 1x512 512 10",
+    "inception10": "32x3 32x16 16x16 32x16 16x16 16x64 16x16 16x64 16x16 16x64 8x32 16x64 8x32 8x128 8x32 8x128 8x32 8x128 128 10",
+    "resnet18": "32x3 32x64 16x128 8x256 4x512 512 10",
+}
 
 
 def notes_baseline():
@@ -32,7 +60,7 @@ def notes_baseline():
     )
 
 
-@pytest.mark.parametrize("name", models.__all__)
+@pytest.mark.parametrize("name", NOTES_PARAMS)
 def test_parameters_are_the_notes(name):
     model = getattr(models, name)()
     trainable = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -40,6 +68,163 @@ def test_parameters_are_the_notes(name):
     assert model.input_shape == (None, 32, 32, 3)
     assert model.output_shape == (None, 10)
     assert model.name == name
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_output_shape(name):
+    seen = []
+    for layer in getattr(models, name)().layers:
+        _, *sides, channels = layer.output.shape
+        assert len(sides) in (0, 2) and len(set(sides)) <= 1
+        shape = f"{sides[0]}x{channels}" if sides else f"{channels}"
+        if not seen or seen[-1] != shape:
+            seen.append(shape)
+    assert " ".join(seen) == SHAPES[name]
+
+
+@pytest.mark.parametrize("name", NOTES_CLASSES)
+def test_the_printed_classes_compute_the_same(name):
+    """The notes' own code, executed, with our weights in it."""
+    import keras
+    import tensorflow as tf
+
+    if not NOTES.exists():
+        pytest.skip("the lecture notes are not there")
+    scripts = re.findall(r"```python\n(.*?)```", NOTES.read_text(encoding="utf-8"), re.DOTALL)
+    kind = NOTES_CLASSES[name].split("(")[0]
+    code = next(s for s in scripts if f"class {kind}(Model)" in s and "import tensorflow" in s)
+    space = {"tf": tf, "Model": keras.Model, **vars(keras.layers)}
+    code = re.sub(r"(?m)^(import|from) .*(\\\n.*)?$|^np\..*$", "", re.split(r"(?m)^model = ", code)[0])
+    exec(code[code.index("class ") :], space)
+    theirs, ours = eval(NOTES_CLASSES[name], space), getattr(models, name)()
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    theirs(images[:1] / np.float32(255))
+
+    def kinds(net, weights):  # layers in the order of their making, each with its weights
+        leaves = [
+            layer
+            for layer in net._flatten_layers()
+            if layer.weights and not list(layer._flatten_layers(include_self=False))
+        ]
+        return sorted((sorted(str(w.shape) for w in leaf.weights), type(leaf).__name__) for leaf in leaves)
+
+    assert kinds(theirs, True) == kinds(ours, True)
+    assert theirs.count_params() == ours.count_params()
+    if name in ("baseline", "lenet5", "alexnet8", "vgg16"):  # the others keep their weights in another order
+        theirs.set_weights(ours.get_weights())
+        np.testing.assert_allclose(
+            keras.ops.softmax(ours(images)), theirs(images / np.float32(255)), rtol=1e-3, atol=1e-5
+        )
+
+
+def test_inception_and_resnet_compute_what_the_printed_blocks_compute():
+    """The same layers written down a second time, by the formulas of the notes' text alone."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    for net, unit, branches in (
+        (models.inception10(), "block2_unit2", 4),
+        (models.resnet18(), "stage2_block1", 2),
+    ):
+        last = net.get_layer(f"{unit}_concat" if branches == 4 else f"{unit}_add")
+        parts = [keras_value(net, images, tensor) for tensor in last.input]
+        assert len(parts) == branches
+        whole = keras_value(net, images, last.output)
+        wanted = np.concatenate(parts, -1) if branches == 4 else sum(parts)
+        np.testing.assert_allclose(whole, wanted, rtol=1e-5, atol=1e-5)
+
+
+def keras_value(net, images, tensor):
+    import keras
+
+    return np.asarray(keras.Model(net.input, tensor)(images))
+
+
+@pytest.mark.parametrize(
+    ("depth", "trained", "paper"),
+    [(20, 269_722, 0.27e6), (32, 464_154, 0.46e6), (44, 658_586, 0.66e6), (56, 853_018, 0.85e6)],
+)
+def test_the_papers_nets_for_cifar(depth, trained, paper):
+    """Table 6 of He et al. 2016 gives the parameters; the plain nets have the same ones."""
+    nets = [models.cifar_resnet(depth=depth, skips=skips) for skips in (True, False)]
+    assert [net.name for net in nets] == [f"resnet{depth}", f"plain{depth}"]
+    for net in nets:
+        assert sum(int(np.prod(w.shape)) for w in net.trainable_weights) == trained
+        assert abs(trained - paper) < 0.005e6
+        weighted = [layer for layer in net.layers if layer.name.endswith(("_conv", "dense"))]
+        assert len(weighted) == depth
+        assert [net.get_layer(f"stage{i}_block1_relu").output.shape[1:] for i in (1, 2, 3)] == [
+            (32, 32, 16),
+            (16, 16, 32),
+            (8, 8, 64),
+        ]
+
+
+def test_a_shortcut_that_adds_zeros():
+    net = models.cifar_resnet(depth=8)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    into, out = (
+        keras_value(net, images, net.get_layer(name).output)
+        for name in ("stage1_block1_relu", "stage2_block1_skip_concat")
+    )
+    np.testing.assert_array_equal(out[..., :16], into[:, ::2, ::2])
+    np.testing.assert_array_equal(out[..., 16:], 0)
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments", "name"),
+    [
+        ("lenet5", {"activation": "relu"}, "lenet5-relu"),
+        ("alexnet8", {"activation": "tanh"}, "alexnet8-tanh"),
+        ("alexnet8", {"dropout": False}, "alexnet8-without-d"),
+        ("alexnet8", {"asleep": True}, "alexnet8-asleep"),
+        ("vgg16", {"batch_normalization": False}, "vgg16-without-b"),
+        ("vgg16", {"asleep": True}, "vgg16-asleep"),
+        ("inception10", {"asleep": True}, "inception10-asleep"),
+        ("resnet18", {"skips": False}, "resnet18-plain"),
+        ("resnet18", {"blocks": (3, 4, 6, 3)}, "resnet34"),
+        ("cifar_resnet", {}, "resnet20"),
+    ],
+)
+def test_variants(builder, arguments, name):
+    net, whole = getattr(models, builder)(**arguments), getattr(models, builder)()
+    assert net.name == name
+    words = " ".join(type(layer).__name__ for layer in net.layers)
+    assert ("Dropout" in words) == ("dropout" not in arguments and builder in ("alexnet8", "vgg16"))
+    assert ("BatchNorm" in words) == (builder != "lenet5" and "batch_normalization" not in arguments)
+    assert ("Add" in words) == ("resnet" in builder and arguments.get("skips", True))
+    if "activation" in arguments:
+        used = {layer.activation.__name__ for layer in net.layers if hasattr(layer, "activation")}
+        assert used == {arguments["activation"], "linear"}
+    if "asleep" in arguments:
+        x = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+        np.testing.assert_array_equal(net(x, training=True), net(x, training=False))
+        assert net.count_params() == whole.count_params()
+
+
+@pytest.mark.parametrize(
+    ("builder", "arguments", "error", "words"),
+    [
+        ("lenet5", {"input_shape": (15, 32, 3)}, ValueError, r"input_shape\[0\]=15 is not an integer >= 16"),
+        ("lenet5", {"activation": "swish"}, ValueError, "activation='swish' is not one of 'sigmoid', 'tanh', 'relu'"),
+        ("lenet5", {"activation": None}, TypeError, "activation=None is not a string"),
+        ("alexnet8", {"input_shape": (32, 20, 3)}, ValueError, r"input_shape\[1\]=20 is not an integer >= 21"),
+        ("alexnet8", {"dropout": 0.5}, TypeError, "dropout=0.5 is not True or False"),
+        ("vgg16", {"batch_normalization": None}, TypeError, "batch_normalization=None is not True or False"),
+        ("inception10", {"blocks": 0}, ValueError, "blocks=0 is not an integer >= 1"),
+        ("resnet18", {"blocks": 2}, TypeError, "blocks=2 is not a list of numbers of blocks"),
+        ("resnet18", {"blocks": ()}, ValueError, r"blocks=\(\) has no stage"),
+        ("resnet18", {"blocks": (2, 0)}, ValueError, r"blocks\[1\]=0 is not an integer >= 1"),
+        ("resnet18", {"skips": 1}, TypeError, "skips=1 is not True or False"),
+        ("cifar_resnet", {"depth": 18}, ValueError, r"depth=18 is not 6n \+ 2"),
+    ],
+)
+def test_what_the_classic_nets_refuse(builder, arguments, error, words):
+    with pytest.raises(error, match=words):
+        getattr(models, builder)(**arguments)
+
+
+def test_the_smallest_images():
+    for builder, side in (("lenet5", 16), ("alexnet8", 21), ("vgg16", 1), ("inception10", 1), ("resnet18", 1)):
+        assert getattr(models, builder)((side, side, 1), 2).output_shape == (None, 2)
 
 
 def test_baseline_computes_what_the_notes_network_computes():

@@ -810,8 +810,13 @@ def test_git_state_knows_commit_and_changes(tmp_path, monkeypatch):
 RECORDS = sorted(path.stem for path in record.RESULTS.glob("*.json"))
 
 
+# Issue 10 records these; the set shrinks to none.
+NOT_YET = {"alexnet8", "vgg16", "resnet18"}
+
+
 def test_every_net_is_recorded_by_the_notes_recipe():
-    assert set(models.__all__) <= set(RECORDS)
+    assert NOT_YET.isdisjoint(RECORDS)
+    assert set(models.__all__) - {"cifar_resnet"} <= set(RECORDS) | NOT_YET
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -828,7 +833,7 @@ def test_a_record_fits_the_code(name):
         for recipe_name in record_tool.RECIPES
     }
     assert name == kept["name"] and name in names.values()
-    wanted = next(record_tool.RECIPES[r] for r, n in names.items() if n == name)
+    wanted = next(record_tool.amounts(kept["net"], r) for r, n in names.items() if n == name)
     assert {key: used[key] for key in wanted} == wanted
     assert used["dataset"] in ("CIFAR-10", "CIFAR-10 (JPEG copy)")
     assert (used["images"], used["validation_images"]) == (45_000, 5_000)
@@ -837,6 +842,17 @@ def test_a_record_fits_the_code(name):
     accuracies = kept["history"]["val_accuracy"]
     assert kept["best_epoch"] == 1 + accuracies.index(max(accuracies))
     assert kept["test"] is not None
+
+
+@pytest.mark.parametrize("name", record_tool.NETS)
+def test_the_recorder_names_a_net_as_it_names_itself(name):
+    builder, changes = record_tool.NETS[name]
+    assert builder(**changes).name == name
+
+
+def test_the_recorders_recipes():
+    assert record_tool.amounts("vgg16", "notes") == {"epochs": 5, "batch_size": 32}
+    assert record_tool.amounts("inception10-asleep", "notes") == {"epochs": 5, "batch_size": 1024}
 
 
 def test_the_recorder_refuses_code_that_is_not_committed(monkeypatch, capsys):

@@ -18,16 +18,44 @@ from cnnlib.training.record import git_state
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Nets that are a builder with an argument; every other name is a builder of cnnlib.models.
-VARIANTS = {"baseline-asleep": (models.baseline, {"asleep": True})} | {
-    f"baseline-without-{letters.lower()}": (models.baseline, {"without": letters})
-    for letters in ("C", "B", "A", "P", "D", "BD")
+# Every net that has a record: its name -> builder, arguments.
+NETS = {
+    "baseline": (models.baseline, {}),
+    "baseline-asleep": (models.baseline, {"asleep": True}),
+    **{
+        f"baseline-without-{letters.lower()}": (models.baseline, {"without": letters})
+        for letters in ("C", "B", "A", "P", "D", "BD")
+    },
+    "lenet5": (models.lenet5, {}),
+    "lenet5-tanh": (models.lenet5, {"activation": "tanh"}),
+    "lenet5-relu": (models.lenet5, {"activation": "relu"}),
+    "alexnet8": (models.alexnet8, {}),
+    "alexnet8-tanh": (models.alexnet8, {"activation": "tanh"}),
+    "alexnet8-without-d": (models.alexnet8, {"dropout": False}),
+    "alexnet8-asleep": (models.alexnet8, {"asleep": True}),
+    "vgg16": (models.vgg16, {}),
+    "vgg16-without-b": (models.vgg16, {"batch_normalization": False}),
+    "vgg16-asleep": (models.vgg16, {"asleep": True}),
+    "inception10": (models.inception10, {}),
+    "inception10-asleep": (models.inception10, {"asleep": True}),
+    "resnet18": (models.resnet18, {}),
+    "resnet18-plain": (models.resnet18, {"skips": False}),
+    **{
+        f"{kind}{depth}": (models.cifar_resnet, {"depth": depth, "skips": kind == "resnet"})
+        for kind in ("plain", "resnet")
+        for depth in (20, 56)
+    },
 }
-NETS = {name: (getattr(models, name), {}) for name in models.__all__} | VARIANTS
 
-# "notes" is the notes' recipe: Adam at its default rate, batches of 32, five epochs over all training images. "long" shows
-# what becomes of a net after that: over-fitting.
+# "notes" is the notes' recipe: Adam at its default rate, batches of 32 (of 1024 for Inception10), five epochs over all
+# training images. "long" shows what becomes of a net after that: over-fitting.
 RECIPES = {"notes": {"epochs": 5, "batch_size": 32}, "long": {"epochs": 30, "batch_size": 128}}
+
+
+def amounts(net, recipe):
+    """Return the epochs and the batch size of a recipe for a net."""
+    notes_batch = {"batch_size": 1024} if recipe == "notes" and net.startswith("inception10") else {}
+    return RECIPES[recipe] | notes_batch
 
 
 def record_name(net, recipe, seed):
@@ -57,7 +85,7 @@ def main(arguments=None):
     dataset = data.load_cifar10()
     builder, changes = NETS[options.net]
     model = training.build(builder, seed=options.seed, **changes)
-    amount = {"epochs": 1, "batch_size": 32, "images": 4_000} if options.trial else RECIPES[options.recipe]
+    amount = {"epochs": 1, "batch_size": 32, "images": 4_000} if options.trial else amounts(options.net, options.recipe)
     run_dir = None if options.trial else options.run_dir or ROOT / "runs" / name
     print(f"{name}: {model.count_params():,} parameters, {dataset.name}, {model.dtype_policy.name}")
     run = training.fit(model, dataset, seed=options.seed, run_dir=run_dir, **amount)

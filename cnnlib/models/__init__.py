@@ -10,6 +10,12 @@ Rules that hold for every net here:
 * Layers and blocks carry names, and layer lists are never copied.
 """
 
+from cnnlib.models.alexnet import alexnet8
 from cnnlib.models.baseline import baseline
+from cnnlib.models.inception import inception10
+from cnnlib.models.lenet import lenet5
+from cnnlib.models.resnet import cifar_resnet, resnet18
+from cnnlib.models.vgg import vgg16
 
-__all__ = ["baseline"]
+# In the order of the course.
+__all__ = ["baseline", "lenet5", "alexnet8", "vgg16", "inception10", "resnet18", "cifar_resnet"]

@@ -3,17 +3,10 @@
 import keras
 from keras import layers
 
+from cnnlib.models import _asleep
 from cnnlib.models._arguments import check_classes, check_input_shape
 
 LETTERS = "CBAPD"
-
-
-class _Asleep(keras.Model):
-    """A functional net that also trains with its layers in inference mode."""
-
-    # Writing `training=False` into the layers' own calls would not do: a functional net overrules them in `fit`.
-    def call(self, inputs, training=None, mask=None):
-        return super().call(inputs, training=False, mask=mask)
 
 
 def baseline(input_shape=(32, 32, 3), classes=10, *, without="", asleep=False):
@@ -45,8 +38,6 @@ def baseline(input_shape=(32, 32, 3), classes=10, *, without="", asleep=False):
             letters or one twice, an ``asleep`` that is no bool.
 
     """
-    if not isinstance(asleep, bool):
-        raise TypeError(f"asleep={asleep!r} is not True or False")
     missing = _check_without(without)
     name = f"baseline-without-{missing.lower()}" if missing else "baseline"
     inputs = keras.Input(check_input_shape(input_shape), name="image")
@@ -64,9 +55,7 @@ def baseline(input_shape=(32, 32, 3), classes=10, *, without="", asleep=False):
     x = layers.Dense(128, activation="relu", name="dense1")(x)
     x = x if "D" in missing else layers.Dropout(0.2, name="drop2")(x)
     outputs = layers.Dense(check_classes(classes), dtype="float32", name="dense2")(x)
-    if asleep:
-        return _Asleep(inputs, outputs, name=f"{name}-asleep")
-    return keras.Model(inputs, outputs, name=name)
+    return _asleep.model(inputs, outputs, name, asleep)
 
 
 def _check_without(without):

@@ -53,7 +53,7 @@ for (const host of document.querySelectorAll(".cnnlib-host")) {
   places[count > 1 ? `${name}-${count}` : name] = { host, start, state, schema, model: pageModel(state) };
 }
 follow();
-for (const { host, start, model } of Object.values(places)) {
+function mount({ host, start, model }) {
   const el = host.querySelector("[data-cnnlib-widget]");
   const name = el.dataset.cnnlibWidget;
   (widgets[name] ??= modules[name](presets[name])).render({ model, el });
@@ -62,4 +62,11 @@ for (const { host, start, model } of Object.values(places)) {
     ui.button(W.reset, () => Object.entries(start).forEach(([key, value]) => model.set(key, structuredClone(value))))));
   host.classList.add("cnnlib-alive");
 }
+// Each in a task of its own, so that the first can be used while a page's others are still to come.
+const waiting = Object.values(places);
+function mountNext() {
+  mount(waiting.shift());
+  if (waiting.length) setTimeout(mountNext);
+}
+if (waiting.length) mountNext();
 addEventListener("hashchange", follow);

@@ -62,7 +62,7 @@ function compare({ cells, y, outputs, s, across, whole, shift }) {
 export default {
   render({ model, el }) {
     const get = (key) => model.get(key), view = ui.view({ model, el, name: "pooling" }), SIDED = ["pool_size", "strides", "size"];
-    let picture, of, now, cell, hot, timer, apart = false, width = el.clientWidth - 30;
+    let picture, of, now, cell, hot, timer, linking, apart = false, width = el.clientWidth - 30;
     const own = () => get("image") === "own", last = () => now.outputs.length - 1;
 
     // --- parts of settings, for the controls: [trait, read, write] ---
@@ -190,6 +190,7 @@ export default {
     function move() {
       const held = pinned(), here = current(), { outputs, cells, most } = now, marks = [new Map(), new Map()];
       edit.hidden = !held;
+      cancelAnimationFrame(linking);
       put(overlay);
       if (!here) return view.news(box.textContent);
       const c = held ?? (!timer && find(hot) || here);
@@ -201,11 +202,12 @@ export default {
         const [a, b, more] = one.wins;
         if (a) mark(one, "", `${a.name}${more ? ` +${one.wins.length - 1}` : b ? ` ${b.name}` : ""}`);
       });
-      outputs.forEach((one) => mark(one, "", [one.changed && cell.out > 21 && "≠", cell.out > 31 && one.name, cell.out > 35 && !most && `÷${one.real.length}`].filter(Boolean).join(" ")));
+      if (cell.out > 21) outputs.forEach((one) => mark(one, "", [one.changed && "≠", cell.out > 31 && one.name, cell.out > 35 && !most && `÷${one.real.length}`].filter(Boolean).join(" ")));
       (c.all ?? c.readers).forEach((one) => mark(one, "in"));
       mark(c, "hot");
       [input, output].forEach((board, i) => board.mark(marks[i]));
-      link(c);
+      // In the next frame, which lays the cells out anyway: asked for now, the places would cost a layout more.
+      linking = requestAnimationFrame(() => link(c));
       put(formula, describe(c).map((line) => line && h("p", line)));
       formula.tabIndex = formula.textContent.length > 300 ? 0 : -1; // a long one scrolls inside its box
       if (held) {
