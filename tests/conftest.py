@@ -59,9 +59,13 @@ def browser():
         browser.close()
 
 
+# A page starts its calculators a few at a time.
+ALL_ALIVE = "!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')"
+
+
 @pytest.fixture
 def open_page(browser):
-    """`open_page(path, width=1280, dark=False, touch=False)`: a page that fails the test on any console error or request."""
+    """`open_page(path, width=1280, dark=False, touch=False)`: a page whose calculators have started, that fails the test on any console error or request."""
     contexts, complaints = [], []
 
     def open_page(path, width=1280, dark=False, touch=False, reduced_motion=False, fragment=""):
@@ -86,6 +90,7 @@ def open_page(browser):
         page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda e: complaints.append(f"error: {e}"))
         page.goto(f"file://{path}{fragment}")
+        page.wait_for_function(ALL_ALIVE, timeout=120_000)  # some tests fill a page with hundreds
         return page
 
     yield open_page

@@ -679,6 +679,63 @@ def test_hardware_of_this_machine(tmp_path):
     assert _cpu(info) == ("A CPU @ 2 GHz", {"fpu", "avx512_bf16", "amx_bf16"})
 
 
+# --- augmentation and schedule ---------------------------------------------------------------------------
+
+
+def test_an_augmented_image_is_a_moved_or_mirrored_one():
+    data = toy_data()
+    x = np.arange(6 * 12 * 10 * 3, dtype=np.int32).reshape(6, 12, 10, 3) + 1
+    y = np.arange(6)[:, None]
+    padded = np.pad(x, [(0, 0), (4, 4), (4, 4), (0, 0)])
+    seen = set()
+    for images, labels in loop._batches(x, y, 4, 3, range(40), True):
+        for image, label in zip(np.asarray(images), np.asarray(labels)[:, 0], strict=True):
+            found = [
+                (i, j, mirrored)
+                for i in range(9)
+                for j in range(9)
+                for mirrored in (False, True)
+                if np.array_equal(image, padded[label, i : i + 12, j : j + 10][:, :: -1 if mirrored else 1])
+            ]
+            assert len(found) == 1
+            seen.add(found[0])
+    assert {i for i, _, _ in seen} == {j for _, j, _ in seen} == set(range(9))
+    assert {mirrored for _, _, mirrored in seen} == {False, True}
+    assert len(data.train.x)  # the data set itself is left alone
+
+
+def test_augmentation_keeps_the_order_and_comes_back_after_a_stop(tmp_path):
+    x, y = np.arange(30, dtype=np.int32)[:, None, None, None] * np.ones((1, 8, 8, 1), np.int32), np.arange(30)[:, None]
+    orders = [
+        np.concatenate([np.asarray(labels)[:, 0] for _, labels in loop._batches(x, y, 7, 1, range(2), augment)])
+        for augment in (False, True)
+    ]
+    np.testing.assert_array_equal(*orders)
+    late = [np.asarray(images) for images, _ in loop._batches(x, y, 7, 1, range(1, 2), True)]
+    both = [np.asarray(images) for images, _ in loop._batches(x, y, 7, 1, range(2), True)]
+    np.testing.assert_array_equal(np.concatenate(late), np.concatenate(both)[30:])
+    assert not np.array_equal(np.concatenate(both)[:30], np.concatenate(both)[30:])
+
+
+def test_an_augmented_run_says_so_in_its_record(tmp_path):
+    run = quick(augment=True, run_dir=tmp_path / "run")
+    assert run.record()["recipe"]["augment"] == {"shift": 4, "mirror": True}
+    assert "augment" not in quick().record()["recipe"]
+    assert metrics_of(run) != metrics_of(quick())
+    with pytest.raises(ValueError, match="augment is"):
+        quick(run_dir=tmp_path / "run")
+    with pytest.raises(TypeError, match="augment=1 is not True or False"):
+        quick(augment=1)
+
+
+def test_warm_up_and_decay():
+    rate = training.warm_up_and_decay(epochs=3, images=1000, batch_size=128, peak=0.01)
+    assert [round(float(rate(step)), 6) for step in (0, 4, 8, 16, 24, 99)] == [0, 0.005, 0.01, 0.005, 0, 0]
+    with pytest.raises(ValueError, match="epochs=1 is not an integer >= 2"):
+        training.warm_up_and_decay(1, 1000, 128)
+    quick(learning_rate=training.warm_up_and_decay(2, 100, 20))
+
+
 # --- records --------------------------------------------------------------------------------------------
 
 
@@ -811,7 +868,7 @@ RECORDS = sorted(path.stem for path in record.RESULTS.glob("*.json"))
 
 
 # Issue 10 records these; the set shrinks to none.
-NOT_YET = {"alexnet8", "vgg16", "resnet18"}
+NOT_YET = {"inception10", "alexnet8", "vgg16", "resnet18"}
 
 
 def test_every_net_is_recorded_by_the_notes_recipe():
@@ -837,7 +894,18 @@ def test_a_record_fits_the_code(name):
     assert {key: used[key] for key in wanted} == wanted
     assert used["dataset"] in ("CIFAR-10", "CIFAR-10 (JPEG copy)")
     assert (used["images"], used["validation_images"]) == (45_000, 5_000)
-    assert used["optimizer"]["name"].lower() == "adam" and used["optimizer"]["learning_rate"] == 0.001
+    better = name == names["better"]
+    images = {"augment": {"shift": 4, "mirror": True}} if better else {}
+    assert {key: used[key] for key in used if key == "augment"} == images
+    assert used["optimizer"]["name"].lower() == "adam"
+    rate = used["optimizer"]["learning_rate"]
+    if better:
+        steps = -(-45_000 // wanted["batch_size"])
+        rate = rate["config"]
+        assert (rate["warmup_steps"], rate["decay_steps"]) == (steps, steps * (wanted["epochs"] - 1))
+        assert (rate["initial_learning_rate"], rate["warmup_target"]) == (0, 0.001)
+    else:
+        assert rate == 0.001
     assert len(kept["git"]["commit"]) == 40 and not kept["git"]["dirty"]
     accuracies = kept["history"]["val_accuracy"]
     assert kept["best_epoch"] == 1 + accuracies.index(max(accuracies))
@@ -853,6 +921,18 @@ def test_the_recorder_names_a_net_as_it_names_itself(name):
 def test_the_recorders_recipes():
     assert record_tool.amounts("vgg16", "notes") == {"epochs": 5, "batch_size": 32}
     assert record_tool.amounts("inception10-asleep", "notes") == {"epochs": 5, "batch_size": 1024}
+    assert record_tool.amounts("lenet5-relu", "better") == {"epochs": 20, "batch_size": 128}
+    assert record_tool.amounts("resnet18", "better") == {"epochs": 8, "batch_size": 128}
+    assert set(record_tool.settings("resnet18", "notes", 100)) == {"epochs", "batch_size"}
+    better = record_tool.settings("resnet18", "better", 45_000)
+    assert better["augment"] and float(better["learning_rate"](352)) == pytest.approx(0.001)
+
+
+def test_nets_to_be_compared_share_a_number_format(on):
+    on(SERVER)  # where a large net would be built in bfloat16
+    net = training.build(models.cifar_resnet, depth=8, policy="float32")
+    assert net.dtype_policy.name == "float32"
+    assert training.build(models.cifar_resnet, depth=8, policy="mixed_bfloat16").dtype_policy.name == "mixed_bfloat16"
 
 
 def test_the_recorder_refuses_code_that_is_not_committed(monkeypatch, capsys):

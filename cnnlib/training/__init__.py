@@ -9,6 +9,7 @@ from cnnlib.training.budget import LARGE, SCALES, Scale, build, precision, scale
 from cnnlib.training.checkpoint import CheckpointError
 from cnnlib.training.loop import fit
 from cnnlib.training.record import Run, check_record, load_record, save_record
+from cnnlib.training.schedule import warm_up_and_decay
 
 __all__ = [
     "LARGE",
@@ -23,4 +24,5 @@ __all__ = [
     "precision",
     "save_record",
     "scale",
+    "warm_up_and_decay",
 ]

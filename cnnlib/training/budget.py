@@ -130,7 +130,7 @@ def precision(macs):
     return "mixed_bfloat16" if machine.cpu_bfloat16 else "float32"
 
 
-def build(builder, *, seed=0, **arguments):
+def build(builder, *, seed=0, policy=None, **arguments):
     """Build a net with seeded weights, in the number format that suits it here.
 
     Keras's global dtype policy is put back afterwards.
@@ -138,6 +138,8 @@ def build(builder, *, seed=0, **arguments):
     Args:
         builder: one of ``cnnlib.models``, or any function that returns a built Keras model.
         seed: of the first weights and of the dropout masks.
+        policy: a Keras dtype policy's name, such as "float32" for nets that shall be compared; None chooses by
+            ``precision``.
         arguments: passed to ``builder``.
 
     Returns:
@@ -150,7 +152,7 @@ def build(builder, *, seed=0, **arguments):
         keras.config.set_dtype_policy("float32")
         keras.utils.set_random_seed(seed)
         model = builder(**arguments)
-        policy = precision(model)
+        policy = precision(model) if policy is None else policy
         if policy != "float32":  # its cost is known only now: build it once more
             keras.config.set_dtype_policy(policy)
             keras.utils.set_random_seed(seed)

@@ -15,12 +15,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from cnnlib._arguments import integer
+from cnnlib._arguments import boolean, integer
 from cnnlib.training import check, recipe
 from cnnlib.training.record import metric_names
 from cnnlib.training.state import State
 
 CHECKPOINT = "checkpoint.npz"
+SHIFT = 4  # pixels by which augmentation moves an image at most
 _VALIDATION_BATCH = 256  # no gradients are kept, so more images fit than in training
 
 
@@ -33,6 +34,7 @@ def fit(
     images=None,
     seed=0,
     learning_rate=None,
+    augment=False,
     run_dir=None,
     callbacks=(),
     progress=True,
@@ -59,7 +61,9 @@ def fit(
             does not touch the net: its weights and dropout masks follow ``keras.utils.set_random_seed``,
             called before it is made (``training.build`` does).
         learning_rate: of the Adam that this function compiles with, a number above 0 or a Keras schedule; None
-            is Keras's 0.001.
+            is Keras's 0.001. ``training.warm_up_and_decay`` makes a schedule.
+        augment: True shows each training image a little differently every time: moved by up to 4 pixels along both
+            axes (zeros come in), mirrored left to right in half of the cases (He et al. 2016, section 4.2).
         run_dir: folder of the checkpoint; None keeps none.
         callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint.
         progress: show a bar and print a line an epoch.
@@ -82,10 +86,13 @@ def fit(
     images = None if images is None else integer("images", images)
     seed = integer("seed", seed, 0)
     check.arguments(model, dataset, learning_rate, run_dir, callbacks)
+    boolean("augment", augment)
     _warn_if_training_is_ignored(model)
     x, y = _subset(dataset.train, images, seed)
     _compile(model, x, y, dataset.validation.y, learning_rate)
     described = recipe.describe(model, dataset, x, y, batch_size, seed)
+    if augment:
+        described["augment"] = {"shift": SHIFT, "mirror": True}
     state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
     done = len(state.history["loss"])
     if progress and done and state.stopped:
@@ -96,7 +103,7 @@ def fit(
         bar = _bar(progress, done, epochs, len(x), batch_size)
         try:
             model.fit(
-                _batches(x, y, batch_size, seed, range(done, epochs)),
+                _batches(x, y, batch_size, seed, range(done, epochs), augment),
                 shuffle=False,  # the order is made above, the same one whenever this epoch is trained
                 initial_epoch=done,
                 epochs=epochs,
@@ -172,17 +179,41 @@ def _compile(model, x, y, validation_y, learning_rate):
     model.optimizer.build(model.trainable_variables)
 
 
-def _batches(x, y, batch_size, seed, epochs):
+def _batches(x, y, batch_size, seed, epochs, augment=False):
     """Return the batches of all ``epochs``, one epoch after another, each in an order of its own."""
     orders = np.stack([np.random.default_rng([seed, epoch + 1]).permutation(len(x)) for epoch in epochs])
+    moves = np.stack([_moves(len(x) if augment else 0, seed, epoch) for epoch in epochs])
     with tf.device("CPU"):  # the images stay in main memory; batches travel
         x, y = tf.constant(x), tf.constant(y)
+
+        def batches(order, moves):
+            parts = (order, moves) if augment else (order,)
+            return tf.data.Dataset.from_tensor_slices(parts).batch(batch_size)
+
+        def batch(order, moves=None):
+            images = tf.gather(x, order)
+            return _moved(images, moves) if augment else images, tf.gather(y, order)
+
         return (
-            tf.data.Dataset.from_tensor_slices(orders.astype("int32"))
-            .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
-            .map(lambda batch: (tf.gather(x, batch), tf.gather(y, batch)), num_parallel_calls=tf.data.AUTOTUNE)
+            tf.data.Dataset.from_tensor_slices((orders.astype("int32"), moves))
+            .flat_map(batches)
+            .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
         )
+
+
+def _moves(images, seed, epoch):
+    """Return (N, 3) integers, how each image of an epoch is changed: rows and columns to leave out, mirrored or not."""
+    rng = np.random.default_rng([seed, epoch + 1, 1])
+    return np.hstack([rng.integers(0, 2 * SHIFT + 1, (images, 2)), rng.integers(0, 2, (images, 1))]).astype("int32")
+
+
+def _moved(images, moves):
+    padded = tf.pad(images, [[0, 0], [SHIFT, SHIFT], [SHIFT, SHIFT], [0, 0]])
+    rows, columns = tf.range(images.shape[1]), tf.range(images.shape[2])
+    columns = tf.where(moves[:, 2:] == 1, columns[::-1], columns)
+    moved = tf.gather(padded, moves[:, :1] + rows, axis=1, batch_dims=1)
+    return tf.gather(moved, moves[:, 1:2] + columns, axis=2, batch_dims=1)
 
 
 def _bar(progress, done, epochs, images, batch_size):

@@ -148,7 +148,8 @@ def check_record(record):
     if record.get("format", FORMAT) != FORMAT:
         raise ValueError(f"format={record['format']!r} is not {FORMAT}: record the run again with tools/record.py")
     _check_fields("", record, _FIELDS)
-    _check_fields("recipe.", record["recipe"], _RECIPE_FIELDS)
+    augmented = {"augment": dict} if "augment" in record["recipe"] else {}  # only runs that change their images have it
+    _check_fields("recipe.", record["recipe"], _RECIPE_FIELDS | augmented)
     history, epochs = record["history"], record["recipe"]["epochs"]
     if set(history) != set(METRICS):
         raise ValueError(f"history must hold {', '.join(METRICS)}, got {', '.join(sorted(history))}")

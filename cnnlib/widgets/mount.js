@@ -62,11 +62,12 @@ function mount({ host, start, model }) {
     ui.button(W.reset, () => Object.entries(start).forEach(([key, value]) => model.set(key, structuredClone(value))))));
   host.classList.add("cnnlib-alive");
 }
-// Each in a task of its own, so that the first can be used while a page's others are still to come.
+// A few at a time, so that the first can be used while a page's others are still to come.
 const waiting = Object.values(places);
-function mountNext() {
-  mount(waiting.shift());
-  if (waiting.length) setTimeout(mountNext);
+function mountSome() {
+  const end = performance.now() + 50;
+  while (waiting.length && performance.now() < end) mount(waiting.shift());
+  if (waiting.length) setTimeout(mountSome);
 }
-if (waiting.length) mountNext();
+mountSome();
 addEventListener("hashchange", follow);

@@ -1,0 +1,26 @@
+"""The learning rate of the course's better recipe."""
+
+import keras
+
+from cnnlib._arguments import integer
+
+
+def warm_up_and_decay(epochs, images, batch_size, peak=0.001):
+    """Return a Keras schedule: from 0 up to ``peak`` in the first epoch, then down to 0 along half a cosine.
+
+    The cosine is that of Loshchilov and Hutter 2017, section 3, without its restarts.
+
+    Args:
+        epochs: of the whole run, 2 or more.
+        images: training images an epoch.
+        batch_size: images a step.
+        peak: the highest rate; 0.001 is Adam's default in Keras.
+
+    Raises:
+        ValueError, TypeError: a number that is no integer, or too small.
+
+    """
+    steps = -(-integer("images", images) // integer("batch_size", batch_size))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps * (integer("epochs", epochs, 2) - 1), warmup_target=peak, warmup_steps=steps
+    )
