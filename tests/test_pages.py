@@ -33,6 +33,7 @@ def open_built(open_page):
             "theme => { document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme; }",
             theme,
         )
+        tab.wait_for_function("!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')")
         tab.evaluate("document.fonts.ready")
         return tab
 
