@@ -29,7 +29,7 @@ NOTES_CLASSES = {
     "resnet18": "ResNet18([2, 2, 2, 2])",
 }
 NOTES = Path(__file__).parents[2] / "shared" / "notes" / "lecture-notes.zh.md"
-# Sides and channels behind each layer that changes them, None where the sides are gone. By hand, from the notes' text.
+# Side x channels behind each layer that changes them, channels alone where the sides are gone. By hand, from the notes.
 SHAPES = {
     "baseline": "32x3 32x6 16x6 1536 128 10",
     "lenet5": "32x3 28x6 14x6 10x16 5x16 400 120 84 10",
@@ -88,6 +88,8 @@ def test_the_printed_classes_compute_the_same(name):
     import keras
     import tensorflow as tf
 
+    from cnnlib.training.recipe import inner_layers
+
     if not NOTES.exists():
         pytest.skip("the lecture notes are not there")
     scripts = re.findall(r"```python\n(.*?)```", NOTES.read_text(encoding="utf-8"), re.DOTALL)
@@ -100,25 +102,37 @@ def test_the_printed_classes_compute_the_same(name):
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     theirs(images[:1] / np.float32(255))
 
-    def kinds(net, weights):  # layers in the order of their making, each with its weights
-        leaves = [
-            layer
-            for layer in net._flatten_layers()
-            if layer.weights and not list(layer._flatten_layers(include_self=False))
-        ]
-        return sorted((sorted(str(w.shape) for w in leaf.weights), type(leaf).__name__) for leaf in leaves)
+    def leaves(net):  # layers with weights and no layers inside
+        return [x for x in inner_layers(net) if x.weights and not list(inner_layers(x))]
 
-    assert kinds(theirs, True) == kinds(ours, True)
+    def kinds(net):
+        return sorted((sorted(str(w.shape) for w in leaf.weights), type(leaf).__name__) for leaf in leaves(net))
+
+    assert kinds(theirs) == kinds(ours)
     assert theirs.count_params() == ours.count_params()
-    if name in ("baseline", "lenet5", "alexnet8", "vgg16"):  # the others keep their weights in another order
-        theirs.set_weights(ours.get_weights())
-        np.testing.assert_allclose(
-            keras.ops.softmax(ours(images)), theirs(images / np.float32(255)), rtol=1e-3, atol=1e-5
-        )
+    # A functional net sorts its layers by depth; each printed block makes its own in the order of ORDER.
+    mine = sorted(leaves(ours), key=lambda layer: place(layer.name)) if name in ORDER else leaves(ours)
+    for printed, layer in zip(leaves(theirs), mine, strict=True):
+        printed.set_weights(layer.get_weights())
+    np.testing.assert_allclose(keras.ops.softmax(ours(images)), theirs(images / np.float32(255)), rtol=1e-3, atol=1e-5)
 
 
-def test_inception_and_resnet_compute_what_the_printed_blocks_compute():
-    """The same layers written down a second time, by the formulas of the notes' text alone."""
+ORDER = {
+    "inception10": ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_1x1"),
+    "resnet18": ("1", "2", "skip"),
+}
+
+
+def place(name):
+    """Where the notes' script makes a layer of ours: its block, its place in the block, convolution before norm."""
+    part = re.fullmatch(r"((?:block\d_unit\d|stage\d_block\d)?)_?(.*?)_?(conv|bn|dense)", name)
+    block, branch, kind = part.groups()
+    within = next((order.index(branch) for order in ORDER.values() if branch in order), 0)
+    return (branch == "" and kind == "dense", branch != "stem", block, within, kind == "bn")
+
+
+def test_inception_concatenates_and_resnet_adds():
+    """What the printed blocks join: by concatenation, and by a sum."""
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     for net, unit, branches in (
         (models.inception10(), "block2_unit2", 4),

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from conftest import ALL_ALIVE
 
 ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"
@@ -33,7 +34,7 @@ def open_built(open_page):
             "theme => { document.documentElement.dataset.mode = theme; document.documentElement.dataset.theme = theme; }",
             theme,
         )
-        tab.wait_for_function("!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')")
+        tab.wait_for_function(ALL_ALIVE)
         tab.evaluate("document.fonts.ready")
         return tab
 

@@ -90,9 +90,8 @@ def fit(
     _warn_if_training_is_ignored(model)
     x, y = _subset(dataset.train, images, seed)
     _compile(model, x, y, dataset.validation.y, learning_rate)
-    described = recipe.describe(model, dataset, x, y, batch_size, seed)
-    if augment:
-        described["augment"] = {"shift": SHIFT, "mirror": True}
+    changes = {"shift": SHIFT, "mirror": True} if augment else None
+    described = recipe.describe(model, dataset, x, y, batch_size, seed, changes)
     state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
     done = len(state.history["loss"])
     if progress and done and state.stopped:
@@ -181,31 +180,33 @@ def _compile(model, x, y, validation_y, learning_rate):
 
 def _batches(x, y, batch_size, seed, epochs, augment=False):
     """Return the batches of all ``epochs``, one epoch after another, each in an order of its own."""
-    orders = np.stack([np.random.default_rng([seed, epoch + 1]).permutation(len(x)) for epoch in epochs])
-    moves = np.stack([_moves(len(x) if augment else 0, seed, epoch) for epoch in epochs])
+    plans = np.stack([_plan(len(x), seed, epoch, augment) for epoch in epochs])
     with tf.device("CPU"):  # the images stay in main memory; batches travel
         x, y = tf.constant(x), tf.constant(y)
 
-        def batches(order, moves):
-            parts = (order, moves) if augment else (order,)
-            return tf.data.Dataset.from_tensor_slices(parts).batch(batch_size)
-
-        def batch(order, moves=None):
-            images = tf.gather(x, order)
-            return _moved(images, moves) if augment else images, tf.gather(y, order)
+        def batch(plan):
+            images = tf.gather(x, plan[:, 0])
+            return _moved(images, plan[:, 1:]) if augment else images, tf.gather(y, plan[:, 0])
 
         return (
-            tf.data.Dataset.from_tensor_slices((orders.astype("int32"), moves))
-            .flat_map(batches)
+            tf.data.Dataset.from_tensor_slices(plans)
+            .flat_map(lambda plan: tf.data.Dataset.from_tensor_slices(plan).batch(batch_size))
             .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
         )
 
 
-def _moves(images, seed, epoch):
-    """Return (N, 3) integers, how each image of an epoch is changed: rows and columns to leave out, mirrored or not."""
-    rng = np.random.default_rng([seed, epoch + 1, 1])
-    return np.hstack([rng.integers(0, 2 * SHIFT + 1, (images, 2)), rng.integers(0, 2, (images, 1))]).astype("int32")
+def _plan(images, seed, epoch, augment):
+    """Return what an epoch sees, in order, a row each: the image's number, and, to ``augment``, how it is changed.
+
+    That is (N, 1) or (N, 4) integers; the last three are the rows and columns to leave out, mirrored or not.
+    """
+    order = np.random.default_rng([seed, epoch + 1]).permutation(images)[:, None]
+    if augment:
+        rng = np.random.default_rng([seed, epoch + 1, 1])
+        moves = rng.integers(0, 2 * SHIFT + 1, (images, 2)), rng.integers(0, 2, (images, 1))
+        order = np.hstack([order, *moves])
+    return order.astype("int32")
 
 
 def _moved(images, moves):

@@ -31,7 +31,7 @@ export const cells = (() => {
   // A table of cells with one tab stop, in an element of the class `kind` under a title. `own` are properties of the
   // board. Only what changes is written: a big picture has thousands of cells.
   function makeBoard(kind, own) {
-    const title = h("div"), body = h("tbody"), table = h("table", { role: "grid" }, body);
+    const title = h("div"), table = h("table", { role: "grid" });
     let cells = [], kinds = [], marks = new Map(), stop = 0, wide = 0, from = [0, 0];
     const element = h("div", { class: `cnnlib-board ${kind}` }, title, h("div", {}, table));
     const board = table.board = { ...own, table, element, numbers: [] };
@@ -54,22 +54,20 @@ export const cells = (() => {
       table.style.setProperty("--letters", texts.reduce((most, { length }) => max(most, length), 3));
       marks = new Map();
       if (wide !== columns || cells.length !== kinds.length || down || right) {
-        const { length } = numbers, line = (cells) => "<td></td>".repeat(cells);
-        const add = (element, place, html) => { if (html) element.insertAdjacentHTML(place, html); }; // the parser is the fastest to make many cells
-        const cut = (element, end, number) => { for (let i = 0; i < number; i++) element[end]?.remove(); };
-        const alter = (element, html, first, last) => {
-          cut(element, "firstChild", -first);
-          cut(element, "lastChild", -last);
-          add(element, "afterbegin", html(max(0, first)));
-          add(element, "beforeend", html(max(0, last)));
-        };
-        // Rows and columns that stay, if any do: only the ends change. Counted here, for a live list of cells is counted anew after each change.
-        if (min(down, right) <= -min(body.childElementCount, wide)) body.textContent = "";
-        const rows = body.childElementCount;
-        if (rows) for (const row of body.children) alter(row, line, right, columns - wide - right);
-        alter(body, (number) => `<tr>${line(columns)}</tr>`.repeat(number), rows && down, length - rows - (rows && down));
+        for (let i = down; i > 0; i--) table.insertRow(0);
+        for (let i = down; i < 0 && table.rows.length; i++) table.deleteRow(0);
+        while (table.rows.length < numbers.length) table.insertRow(-1);
+        while (table.rows.length > numbers.length) table.deleteRow(-1);
+        // Many cells at once: the parser is the fastest to make them.
+        const add = (row, place, number) => { if (number > 0) row.insertAdjacentHTML(place, "<td></td>".repeat(number)); };
+        for (const row of table.rows) {
+          if (row.cells.length) add(row, "afterbegin", right);
+          for (let i = right; i < 0 && row.cells.length; i++) row.deleteCell(0);
+          add(row, "beforeend", columns - row.cells.length);
+          while (row.cells.length > columns) row.deleteCell(-1);
+        }
         const held = cells[stop];
-        cells = [...table.querySelectorAll("td")];
+        cells = [...table.getElementsByTagName("td")];
         [wide, from] = [columns, origin];
         stop = max(0, cells.indexOf(held));
         board.stopAt(stop);
