@@ -910,6 +910,35 @@ def test_a_record_fits_the_code(name):
     assert kept["test"] is not None
 
 
+def test_all_seeds_of_a_record_are_read_together():
+    kept = training.load_records("baseline")
+    assert [r["name"] for r in kept] == ["baseline", "baseline-seed1", "baseline-seed2"]
+    assert [r["name"] for r in training.load_records("baseline-without-b")][0] == "baseline-without-b"
+    with pytest.raises(ValueError, match="must be a recorded run"):
+        training.load_records("nothing")
+
+
+def test_the_conditions_of_records_are_told_in_words():
+    kept = training.load_records("lenet5")
+    told = training.conditions(kept)
+    assert told.splitlines()[0] == "lenet5"
+    assert "CIFAR-10 (JPEG copy)" in told and "45,000 to train, 5,000 to validate" in told
+    assert "5 epochs, batches of 32, Adam, rate 0.001" in told and "seeds     0, 1, 2" in told
+    assert kept[0]["git"]["commit"][:12] in told and "2026-11-28" in told
+    assert "resumed" not in told and "mirrored" not in told
+    better = {**kept[0], "resumed": True, "git": None}
+    schedule = {"config": {"warmup_target": 0.001}}
+    optimizer = {"name": "Adam", "learning_rate": schedule}
+    better["recipe"] = {**kept[0]["recipe"], "augment": {"shift": 4, "mirror": True}, "optimizer": optimizer}
+    told = training.conditions(better)
+    assert "moved by up to 4 pixels, mirrored" in told and "rate up to 0.001, then down along a cosine" in told
+    assert "resumed   seed 0" in told and "not known" in told
+    with pytest.raises(ValueError, match="one net and recipe"):
+        training.conditions([kept[0], *training.load_records("baseline")])
+    with pytest.raises(ValueError, match="a record at least"):
+        training.conditions([])
+
+
 @pytest.mark.parametrize("name", record_tool.NETS)
 def test_the_recorder_names_a_net_as_it_names_itself(name):
     builder, changes = record_tool.NETS[name]

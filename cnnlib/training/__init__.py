@@ -8,7 +8,7 @@ TensorFlow.
 from cnnlib.training.budget import LARGE, SCALES, Scale, build, precision, scale
 from cnnlib.training.checkpoint import CheckpointError
 from cnnlib.training.loop import fit
-from cnnlib.training.record import Run, check_record, load_record, save_record
+from cnnlib.training.record import Run, check_record, conditions, load_record, load_records, save_record
 from cnnlib.training.schedule import warm_up_and_decay
 
 __all__ = [
@@ -19,8 +19,10 @@ __all__ = [
     "Scale",
     "build",
     "check_record",
+    "conditions",
     "fit",
     "load_record",
+    "load_records",
     "precision",
     "save_record",
     "scale",

@@ -213,6 +213,64 @@ def load_record(name, folder=RESULTS):
     return record
 
 
+def load_records(name, folder=RESULTS):
+    """Read all records of one net and recipe, one a seed: ``NAME.json``, ``NAME-seed1.json``, ... in a list by seed.
+
+    Raises as ``load_record`` does.
+    """
+    first = load_record(name, folder)
+    others = [load_record(path.stem, folder) for path in Path(folder).glob(f"{name}-seed*.json")]
+    return sorted([first, *others], key=lambda record: record["seed"])
+
+
+def conditions(records):
+    """Return, as lines of text, what a reader must know of recorded runs: data, recipe, seeds, machine, code, date.
+
+    Args:
+        records: a record, or a list of records that differ in their seeds, as ``load_records`` returns it.
+
+    Raises:
+        ValueError: no record, or records of different nets or recipes.
+
+    """
+    records = [records] if isinstance(records, dict) else list(records)
+    if not records:
+        raise ValueError(f"records must hold a record at least, got {records!r}")
+    kinds = [(r["net"], {**r["recipe"], "seed": None}) for r in records]
+    if any(kind != kinds[0] for kind in kinds):
+        raise ValueError(f"records must be of one net and recipe, got {[r['name'] for r in records]}")
+    net, recipe = kinds[0]
+    parts = {
+        "data set": recipe["dataset"],
+        "pictures": f"{recipe['images']:,} to train, {recipe['validation_images']:,} to validate",
+        "training": f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {_optimizer(recipe['optimizer'])}",
+        "numbers": recipe["precision"],
+        "seeds": ", ".join(str(r["seed"]) for r in records),
+        "machine": _each(
+            f"{r['hardware']['gpu'] or r['hardware']['cpu']}, cores: {r['hardware']['cores']}" for r in records
+        ),
+        "code": _each((r["git"] or {"commit": "not known"})["commit"][:12] for r in records),
+        "finished": _each(r["finished"][:10] for r in records),
+    }
+    if "augment" in recipe:
+        moves = recipe["augment"]
+        parts["pictures"] += f"; moved by up to {moves['shift']} pixels" + (", mirrored" if moves["mirror"] else "")
+    if any(r["resumed"] for r in records):
+        parts["resumed"] = "seed " + ", ".join(str(r["seed"]) for r in records if r["resumed"])
+    return "\n".join([net, *(f"  {part:<9} {text}" for part, text in parts.items())])
+
+
+def _optimizer(settings):
+    rate = settings["learning_rate"]
+    if isinstance(rate, dict):  # a schedule, as Keras writes it down
+        rate = f"up to {rate['config']['warmup_target']:g}, then down along a cosine"
+    return f"{settings['name']}, rate {rate}"
+
+
+def _each(values):
+    return "; ".join(dict.fromkeys(values))
+
+
 def _path(name, folder):
     if not isinstance(name, str):
         raise TypeError(f"name={name!r} is not a string")
