@@ -1,5 +1,5 @@
 """What the calculators cost on a built page: bytes of script and data, time to interactive from file://, script time
-a step (a slider that a reader can see moved at random, a cell pointed at).
+a step (a slider that a reader can see moved to another place at random, a cell pointed at; the frame after it included).
 
 Run by `make bench`, after `make book`, on a machine that does nothing else. It prints; it judges nothing.
 """
@@ -31,33 +31,44 @@ HEAVY = {
     "a picture of 32 x 32, rows and columns apart": "#conv-explorer.image=photo&conv-explorer.kernel_size=[3,5]&conv-explorer.strides=[1,2]",
     "a picture of 32 x 32 in 3 channels, two filters of 5 x 5": "#conv-explorer.image=photo&conv-explorer.in_channels=3"
     '&conv-explorer.kernel=["blur","sobel_x"]&conv-explorer.kernel_size=5&conv-explorer.padding=same',
-    "VGG-16 beside ResNet-18": "#receptive-field.n=32&receptive-field.layers=VGG-16&receptive-field.other=ResNet-18",
+    "VGG-16 beside ResNet-18 on 224 x 224": "#receptive-field.n=224&receptive-field.layers=VGG-16&receptive-field.other=ResNet-18",
     "32 x 32 through four layers": "#size-calculator.n=32",
 }
-# A step is an event with all that it redraws: widgets draw in microtasks, which run before `await` goes on. Sliders of the
-# input's size are left out where the state is to stay large; cells are pointed at.
+# A step is an event with all the script that it causes: widgets draw in microtasks, which run before `await` goes on, and
+# in the next frame, whose callbacks are timed too. Each slider in turn takes a random value that is not the one it has.
+# What makes a state large is held: the sliders of the input's size and of the kernel's. Cells are pointed at.
 STEP = """async ([names, steps, large]) => {
   const times = {};
+  let seed = 1, inFrames = 0;
+  const random = (n) => { seed = (seed * 48271) % 2147483647; return seed % n; };
+  const frame = window.cnnlibFrame ??= window.requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (draw) => frame((now) => { const start = performance.now(); draw(now); inFrames += performance.now() - start; });
   for (const widget of document.querySelectorAll("[data-cnnlib-widget]")) {
     if (names && !names.includes(widget.dataset.cnnlibWidget)) continue;
-    const spent = times[widget.dataset.cnnlibWidget] ??= [], cells = [...widget.querySelectorAll("td")];
-    const sliders = [...widget.querySelectorAll("input[type=range]")]
-      .filter((slider) => !large || !/^Input (size|height|width)/.test(slider.labels[0].textContent))
-      .filter((slider) => slider.checkVisibility());
+    const spent = times[widget.dataset.cnnlibWidget] ??= [];
     const step = async (target, event) => {
+      inFrames = 0;
       const start = performance.now();
       target.dispatchEvent(event);
       for (let i = 0; i < 4; i++) await null;
-      spent.push(performance.now() - start);
+      const atOnce = performance.now() - start;
+      await new Promise((next) => frame(() => setTimeout(next)));
+      spent.push(atOnce + inFrames);
     };
+    // Asked anew at each step: a setting may bring sliders or take them away.
+    const sliders = () => [...widget.querySelectorAll("input[type=range]")].filter((slider) =>
+      slider.checkVisibility() && Number(slider.max) > Number(slider.min) && !(large && /^(Input|Kernel) (size|height|width)/.test(slider.labels[0].textContent)));
     for (let i = 0; i < steps; i++) {
-      const slider = sliders[i % sliders.length];
-      const [low, high] = [Number(slider.min), Number(slider.max)];
-      slider.value = low + ((i * 7919) % (high - low + 1));
+      const all = sliders(), slider = all[i % all.length], places = (slider.max - slider.min) / (slider.step || 1);
+      const old = slider.value, now = Math.round((old - slider.min) / (slider.step || 1));
+      slider.value = Number(slider.min) + (slider.step || 1) * ((now + 1 + random(places)) % (places + 1));
+      if (slider.value === old) throw Error(`${slider.labels[0].textContent} stands still`);
       await step(slider, new Event("input", {bubbles: true}));
     }
-    for (let i = 0; large && cells.length && i < steps / 4; i++)
-      await step(cells[(i * 7919) % cells.length], new PointerEvent("pointerover", {bubbles: true, pointerType: "mouse"}));
+    for (let i = 0; large && i < steps / 4; i++) {
+      const cells = widget.querySelectorAll("td");
+      if (cells.length) await step(cells[random(cells.length)], new PointerEvent("pointerover", {bubbles: true, pointerType: "mouse"}));
+    }
   }
   return times;
 }"""

@@ -13,6 +13,7 @@ import math
 from typing import NamedTuple
 
 from cnnlib import geometry
+from cnnlib.graph import graph_of, inner_graph, nodes, own_graph
 
 __all__ = ["Row", "Summary", "summarize"]
 
@@ -92,9 +93,7 @@ def summarize(model):
             f"model={model.name!r} is not built, so it has no shapes yet (not built: {', '.join(idle[:3])}{more}): "
             "begin it with keras.Input(shape=...), or call it once on a batch of images"
         )
-    graph = _graph(model)
-    if graph is None:
-        graph = _trace_model(model)
+    graph = graph_of(model)
     inputs = [_Place(tuple(x.shape), _whole(x.shape)) for x in graph[0]]
 
     uses = {}
@@ -112,84 +111,17 @@ def summarize(model):
     return Summary(rows, model.name)
 
 
-# --- the graph ----------------------------------------------------------------------------------------------
-
-
-def _graph(model):
-    """Return (input tensors, output tensors) of a Sequential or functional model, None for others."""
-    outputs = getattr(model, "outputs", None)
-    return (model.inputs, outputs) if outputs else None
-
-
-def _trace_model(model):
-    """Call a subclassed model on a symbolic input, which leaves the graph behind."""
-    import keras
-
-    shape = (model.get_build_config() or {}).get("input_shape")
-    if not isinstance(shape, (tuple, list)) or not all(side is None or isinstance(side, int) for side in shape):
-        raise ValueError(f"model={model.name!r} was not built on one input tensor: its input_shape is {shape}")
-    x = keras.Input(shape[1:])
-    try:
-        return [x], keras.tree.flatten(model.call(x))
-    except Exception as error:
-        raise ValueError(
-            f"model={model.name!r} cannot be followed: its call() must take one tensor and use Keras layers and keras.ops only "
-            f"({type(error).__name__}: {error})"
-        ) from error
-
-
-def _inner_graph(layer, node):
-    """Return the graph inside a nested model or a block of one's own, None for a plain layer."""
-    import keras
-
-    if not isinstance(layer, keras.layers.Layer):
-        return None
-    if isinstance(layer, keras.Model):
-        graph = _graph(layer)
-        if graph:
-            return graph if len(graph[0]) == len(node.input_tensors) else None
-    elif type(layer).__module__.startswith("keras.") or not list(layer._flatten_layers(include_self=False)):
-        return None
-    fresh = {id(x): keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in node.input_tensors}
-    arguments = keras.tree.map_structure(
-        lambda value: fresh.get(id(value), value), (node.arguments.args, node.arguments.kwargs)
-    )
-    try:
-        outputs = layer.call(*arguments[0], **arguments[1])
-        return list(fresh.values()), keras.tree.flatten(outputs)
-    except Exception:  # a block that does more than Keras can follow stays one row
-        return None
-
-
-def _nodes(inputs, outputs):
-    """Return the nodes (uses of layers) between the tensors, each after those that it needs."""
-
-    def node_of(tensor):
-        history = tensor._keras_history
-        return history.operation._inbound_nodes[history.node_index]
-
-    ordered, entered, ends = [], set(), {id(x) for x in inputs}
-    stack = [(node_of(x), False) for x in reversed(outputs)]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            ordered.append(node)
-        elif id(node) not in entered:
-            entered.add(id(node))
-            stack.append((node, True))
-            if not any(id(x) in ends for x in node.output_tensors):
-                stack.extend((node_of(x), False) for x in reversed(node.input_tensors))
-    return ordered
+# --- the walk through the graph ------------------------------------------------------------------------------
 
 
 def _walk(model, graph, inputs, prefix=""):
     """Carry the inputs' places through the graph; return (calls of layers in order, the outputs' places)."""
     import keras
 
-    members = {id(layer): i for i, layer in enumerate(getattr(model, "layers", []))} if _graph(model) else {}
+    members = {id(layer): i for i, layer in enumerate(getattr(model, "layers", []))} if own_graph(model) else {}
     places = {id(x): place for x, place in zip(graph[0], inputs, strict=True)}
     found = []
-    for node in _nodes(*graph):
+    for node in nodes(*graph):
         layer = node.operation
         if all(id(x) in places for x in node.output_tensors):  # where the graph begins
             if not prefix and id(layer) in members:  # Keras lists the input of a functional model as a layer
@@ -197,7 +129,7 @@ def _walk(model, graph, inputs, prefix=""):
                 found.append((members[id(layer)], [_Call(layer, layer.name, [], [place])]))
             continue
         taken = [places[id(x)] for x in node.input_tensors]
-        inside = _inner_graph(layer, node)
+        inside = inner_graph(layer, node)
         if inside:
             calls, given = _walk(layer, inside, taken, f"{prefix}{layer.name}/")
         else:

@@ -6,7 +6,8 @@
 import functools
 from typing import NamedTuple
 
-from cnnlib import summary
+from cnnlib.graph import graph_of, inner_graph, nodes
+from cnnlib.summary import summarize
 
 LONGEST = 6  # marks in one line
 _STARTS = {"input", "C", "F", "flatten", "G", "+", "‖", "other"}  # kinds that begin a line
@@ -67,7 +68,7 @@ def read(model, fold=True):
 
     Raises TypeError and ValueError as `cnnlib.summary.summarize` does.
     """
-    table = summary.summarize(model)
+    table = summarize(model)
     steps, outputs = _steps(model, {row.name: row for row in table})
     try:
         items = _nest(steps, outputs)
@@ -106,8 +107,6 @@ class _Tangled(Exception):
 
 def _steps(model, rows):
     """Return ([_Step, ...] in an order in which sources come first, places of the model's outputs)."""
-    # The parts of `summary` that follow a graph, nested models and blocks included; here the wiring is wanted too.
-    graph = summary._graph(model) or summary._trace_model(model)
     steps, counted = [], set()
 
     def add(layer, name, shape, sources):
@@ -120,11 +119,11 @@ def _steps(model, rows):
 
     def follow(graph, sources, prefix):
         known = {id(x): source for x, source in zip(graph[0], sources, strict=True)}
-        for node in summary._nodes(*graph):
+        for node in nodes(*graph):
             if all(id(x) in known for x in node.output_tensors):
                 continue  # where the graph begins
             layer, taken = node.operation, [known[id(x)] for x in node.input_tensors]
-            inside = summary._inner_graph(layer, node)
+            inside = inner_graph(layer, node)
             if inside:
                 given = follow(inside, taken, f"{prefix}{layer.name}/")
             else:
@@ -133,6 +132,7 @@ def _steps(model, rows):
             known.update((id(x), place) for x, place in zip(node.output_tensors, given, strict=True))
         return [known[id(x)] for x in graph[1]]
 
+    graph = graph_of(model)
     starts = [add(None, x.name, tuple(x.shape), ()) for x in graph[0]]
     return steps, follow(graph, starts, "")
 
