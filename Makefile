@@ -23,10 +23,10 @@ endif
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab test notebooks student test-colab set-repo new-chapter lint format record bench clean
+.PHONY: help book serve lab test notebooks student test-colab set-repo new-chapter lint format record bench bench-training clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f'The course needs Python 3.11 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.12')"
@@ -91,6 +91,9 @@ record: $(READY) $(DATA)  ## NET=baseline SEED=0: train on all of CIFAR-10 and r
 bench: $(READY)  ## measure: import times, the calculators' bytes, time to interactive, script time a step
 	$(BIN)/python benchmarks/library.py
 	$(BIN)/python benchmarks/page.py
+
+bench-training: $(READY)  ## measure: how fast the nets train and answer, against the notes' code (8 minutes)
+	$(BIN)/python benchmarks/training.py $(NET)
 
 clean:  ## throw away what was built (not the environment, not the data)
 	rm -rf _build student

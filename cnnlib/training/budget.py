@@ -9,6 +9,7 @@ import keras
 
 from cnnlib._arguments import integer
 from cnnlib.summary import summarize
+from cnnlib.training import distribute as sharing
 from cnnlib.training import hardware
 
 # Up to this many images are left of CIFAR-10's training set once 5,000 are held out for validation.
@@ -130,7 +131,7 @@ def precision(macs):
     return "mixed_bfloat16" if machine.cpu_bfloat16 else "float32"
 
 
-def build(builder, *, seed=0, policy=None, **arguments):
+def build(builder, *, seed=0, policy=None, distribute=False, **arguments):
     """Build a net with seeded weights, in the number format that suits it here.
 
     Keras's global dtype policy is put back afterwards.
@@ -140,26 +141,38 @@ def build(builder, *, seed=0, policy=None, **arguments):
         seed: of the first weights and of the dropout masks.
         policy: a Keras dtype policy's name, such as "float32" for nets that shall be compared; None chooses by
             ``precision``.
+        distribute: True lets all GPUs of this machine share the training (TensorFlow's ``MirroredStrategy``, which must know
+            of it when the weights are made): ``fit`` then gives each a part of every batch. Where there are fewer than two,
+            the net is an ordinary one. A list of names, such as ["GPU:0", "GPU:2"], picks two or more devices.
         arguments: passed to ``builder``.
 
     Returns:
         What ``builder`` returns.
 
+    Raises:
+        ValueError, TypeError: a seed that is no integer from 0 to 2**32 - 1; a ``distribute`` that names no devices of
+            this machine.
+
     """
     seed = integer("seed", seed, 0, 2**32 - 1)
+    strategy = sharing.strategy(distribute)
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("float32")
-        keras.utils.set_random_seed(seed)
-        model = builder(**arguments)
+        model = _make(builder, seed, strategy, arguments)
         policy = precision(model) if policy is None else policy
         if policy != "float32":  # its cost is known only now: build it once more
             keras.config.set_dtype_policy(policy)
-            keras.utils.set_random_seed(seed)
-            model = builder(**arguments)
+            model = _make(builder, seed, strategy, arguments)
     finally:
         keras.config.set_dtype_policy(before)
     return model
+
+
+def _make(builder, seed, strategy, arguments):
+    keras.utils.set_random_seed(seed)
+    with sharing.scope(strategy):
+        return builder(**arguments)
 
 
 def _macs(model):

@@ -1,7 +1,7 @@
 """Compile, train, keep the best weights, checkpoint and resume. Keras's own ``fit`` does the training.
 
 The images reach it as one ``tf.data.Dataset`` of whole batches, and every number that matters (recipe, order,
-best weights) is settled before or after Keras's loop, so a distribution strategy needs no other loop either.
+best weights) is settled before or after Keras's loop, so a net that several devices share needs no other loop either.
 """
 
 import inspect
@@ -16,13 +16,12 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cnnlib._arguments import boolean, integer
-from cnnlib.training import check, recipe
+from cnnlib.training import check, distribute, recipe
 from cnnlib.training.record import metric_names
 from cnnlib.training.state import State
 
 CHECKPOINT = "checkpoint.npz"
 SHIFT = 4  # pixels by which augmentation moves an image at most
-_VALIDATION_BATCH = 256  # no gradients are kept, so more images fit than in training
 
 
 def fit(
@@ -50,12 +49,23 @@ def fit(
     undisturbed run. A finished run is only read; so is one that a callback (``EarlyStopping``) has stopped. A
     number of ``epochs`` larger than any before prolongs either.
 
+    A net of ``training.build(..., distribute=True)`` is trained by several GPUs: each takes its part of every
+    batch, and one step is made with the mean gradient. A net without batch normalisation and dropout then learns
+    what it learns on one device, and may be resumed on another number of them.
+
+    With them it learns something else. Batch normalisation takes the mean and variance of each part by itself (of
+    the whole batch, if its layers are ``synchronized``); the moving statistics become the mean of the devices'
+    before each validation. Each device draws dropout masks of its own. The record of such a net holds the number
+    of ``devices``, and a run goes on with that number alone. In a last batch that does not divide evenly the first
+    images come again: without effect on the gradient, but they count in the statistics of their part and in the
+    loss and accuracy that training reports.
+
     Args:
         model: a Keras model. ``training.build`` makes one with seeded weights.
         dataset: has ``name``, ``train`` and ``validation``; each split has ``x`` (N, height, width, channels)
             and ``y`` (N, 1) or (N,), integer class numbers.
         epochs: how many times the images are seen, 1 or more.
-        batch_size: images a step, 1 or more.
+        batch_size: images a step, 1 or more; a multiple of the number of devices.
         images: at most this many training images, drawn by ``seed``; None takes all.
         seed: of the draw and of the order, which depends on the seed and the number of the epoch alone. It
             does not touch the net: its weights and dropout masks follow ``keras.utils.set_random_seed``,
@@ -72,7 +82,9 @@ def fit(
         Run.
 
     Raises:
-        ValueError, TypeError: a bad argument; a net with too few outputs for the classes; a ``run_dir`` that holds a run with another recipe.
+        ValueError, TypeError: a bad argument; a net with too few outputs for the classes; a ``run_dir`` that holds a run with another recipe;
+            for several devices also too few validation images to share, a net that was compiled outside the strategy's
+            scope, or with a loss that is no mean.
         CheckpointError: a checkpoint that cannot be read or written.
         KeyboardInterrupt: with a message that says what is kept.
 
@@ -87,11 +99,15 @@ def fit(
     seed = integer("seed", seed, 0)
     check.arguments(model, dataset, learning_rate, run_dir, callbacks)
     boolean("augment", augment)
+    distribute.check(model, batch_size, len(dataset.validation.x))
     _warn_if_training_is_ignored(model)
     x, y = _subset(dataset.train, images, seed)
-    _compile(model, x, y, dataset.validation.y, learning_rate)
+    devices = distribute.devices(model)
+    with distribute.scope(model.distribute_strategy if devices > 1 else None):
+        _compile(model, x, y, dataset.validation.y, learning_rate)
     changes = {"shift": SHIFT, "mirror": True} if augment else None
-    described = recipe.describe(model, dataset, x, y, batch_size, seed, changes)
+    counted = devices if distribute.changes_what_is_trained(model) else None
+    described = recipe.describe(model, dataset, x, y, batch_size, seed, changes, counted)
     state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
     done = len(state.history["loss"])
     if progress and done and state.stopped:
@@ -99,16 +115,22 @@ def fit(
     elif progress and done:
         print(f"{done} of {epochs} epochs come from the checkpoint in {str(run_dir)!r}")
     if not state.finished(epochs):
+        if progress and devices > 1:
+            print(f"{devices} devices share each batch of {batch_size} images")
+        distribute.draw_apart(model)
+        validation_x, validation_y, validation_batch = distribute.to_evaluate(
+            model, dataset.validation.x, dataset.validation.y, "dataset.validation"
+        )
         bar = _bar(progress, done, epochs, len(x), batch_size)
         try:
             model.fit(
-                _batches(x, y, batch_size, seed, range(done, epochs), augment),
+                _batches(x, y, batch_size, seed, range(done, epochs), augment, devices),
                 shuffle=False,  # the order is made above, the same one whenever this epoch is trained
                 initial_epoch=done,
                 epochs=epochs,
                 steps_per_epoch=-(-len(x) // batch_size),
-                validation_data=(dataset.validation.x, dataset.validation.y),
-                validation_batch_size=_VALIDATION_BATCH,
+                validation_data=(validation_x, validation_y),
+                validation_batch_size=validation_batch,
                 verbose=0,
                 callbacks=[*callbacks, _Watch(state, bar, epochs, progress)],
             )
@@ -164,7 +186,9 @@ def _compile(model, x, y, validation_y, learning_rate):
                 f"learning_rate must be None for a net that is compiled already, got {learning_rate!r}; "
                 "set model.optimizer.learning_rate instead"
             )
-        metric_names(model.evaluate(x[:8], y[:8], verbose=0, return_dict=True))  # raises without an accuracy
+        distribute.check_compiled(model)
+        few = np.arange(8 * distribute.devices(model)) % len(x)
+        metric_names(model.evaluate(x[few], y[few], verbose=0, return_dict=True))  # raises without an accuracy
     else:
         probabilities = bool((sample >= 0).all() and np.allclose(sample.sum(axis=-1), 1, atol=1e-2))
         model.compile(
@@ -178,15 +202,19 @@ def _compile(model, x, y, validation_y, learning_rate):
     model.optimizer.build(model.trainable_variables)
 
 
-def _batches(x, y, batch_size, seed, epochs, augment=False):
-    """Return the batches of all ``epochs``, one epoch after another, each in an order of its own."""
+def _batches(x, y, batch_size, seed, epochs, augment=False, devices=1):
+    """Return the batches of all ``epochs``, one epoch after another, each in an order of its own.
+
+    For several devices a batch has a third part, the images' weights.
+    """
     plans = np.stack([_plan(len(x), seed, epoch, augment) for epoch in epochs])
     with tf.device("CPU"):  # the images stay in main memory; batches travel
         x, y = tf.constant(x), tf.constant(y)
 
         def batch(plan):
+            plan, *weights = (plan,) if devices == 1 else distribute.shares(plan, devices)
             images = tf.gather(x, plan[:, 0])
-            return _moved(images, plan[:, 1:]) if augment else images, tf.gather(y, plan[:, 0])
+            return _moved(images, plan[:, 1:]) if augment else images, tf.gather(y, plan[:, 0]), *weights
 
         return (
             tf.data.Dataset.from_tensor_slices(plans)
@@ -251,6 +279,9 @@ class _Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
+
+    def on_test_begin(self, logs=None):
+        distribute.agree(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         names = metric_names(logs)

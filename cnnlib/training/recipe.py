@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 
-def describe(model, dataset, x, y, batch_size, seed, augment=None):
+def describe(model, dataset, x, y, batch_size, seed, augment=None, devices=None):
     """Return everything that the history depends on but the number of epochs, as plain JSON values."""
     crc = 0
     for array in (x, y, dataset.validation.x, dataset.validation.y):
@@ -28,6 +28,8 @@ def describe(model, dataset, x, y, batch_size, seed, augment=None):
     }
     if augment:  # runs that show their images as they are do not mention it
         recipe["augment"] = augment
+    if devices:  # nor do runs on one device, or of nets that several devices train like one
+        recipe["devices"] = devices
     return json.loads(json.dumps(recipe))  # tuples become lists here, as they will in the checkpoint
 
 

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from cnnlib.stamp import versions
+from cnnlib.training import distribute
 from cnnlib.training.checkpoint import write_atomically
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -50,6 +51,8 @@ _RECIPE_FIELDS = {
     "precision": str,
     "seed": int,
 }
+# Only runs that change their images have the first, only those that several devices train otherwise than one the second.
+_RARE_FIELDS = {"augment": dict, "devices": int}
 
 
 @dataclasses.dataclass
@@ -96,7 +99,8 @@ class Run:
             )
         if dataset.name != self.recipe["dataset"]:
             raise ValueError(f"dataset must be the one trained on, {self.recipe['dataset']!r}, got {dataset.name!r}")
-        metrics = self.model.evaluate(dataset.test.x, dataset.test.y, batch_size=256, verbose=0, return_dict=True)
+        x, y, batch_size = distribute.to_evaluate(self.model, dataset.test.x, dataset.test.y, "dataset.test")
+        metrics = self.model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
         self.test_metrics = {name: float(metrics[key]) for name, key in metric_names(metrics).items()}
         return self.test_metrics
 
@@ -148,8 +152,8 @@ def check_record(record):
     if record.get("format", FORMAT) != FORMAT:
         raise ValueError(f"format={record['format']!r} is not {FORMAT}: record the run again with tools/record.py")
     _check_fields("", record, _FIELDS)
-    augmented = {"augment": dict} if "augment" in record["recipe"] else {}  # only runs that change their images have it
-    _check_fields("recipe.", record["recipe"], _RECIPE_FIELDS | augmented)
+    rare = {field: kind for field, kind in _RARE_FIELDS.items() if field in record["recipe"]}
+    _check_fields("recipe.", record["recipe"], _RECIPE_FIELDS | rare)
     history, epochs = record["history"], record["recipe"]["epochs"]
     if set(history) != set(METRICS):
         raise ValueError(f"history must hold {', '.join(METRICS)}, got {', '.join(sorted(history))}")
@@ -255,6 +259,8 @@ def conditions(records):
     if "augment" in recipe:
         moves = recipe["augment"]
         parts["pictures"] += f"; moved by up to {moves['shift']} pixels" + (", mirrored" if moves["mirror"] else "")
+    if "devices" in recipe:
+        parts["training"] += f"; {recipe['devices']} devices share each batch"
     if any(r["resumed"] for r in records):
         parts["resumed"] = "seed " + ", ".join(str(r["seed"]) for r in records if r["resumed"])
     return "\n".join([net, *(f"  {part:<9} {text}" for part, text in parts.items())])

@@ -1,0 +1,126 @@
+"""The benchmark of training: are the nets that it times the same, and does it run through."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from test_models import NOTES_PARAMS, ORDER, place
+
+from cnnlib import models
+from cnnlib.training.recipe import inner_layers
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """`benchmarks/training.py` as a module, found as a script is: with its neighbours."""
+    spec = importlib.util.spec_from_file_location("benchmark_of_training", FOLDER / "training.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return module
+
+
+def leaves(net):
+    """The layers with weights, in the order in which a class makes them."""
+    return [layer for layer in inner_layers(net) if layer.weights and not list(inner_layers(layer))]
+
+
+def silent(net):
+    """The net without dropout's chance: both would draw other masks."""
+    for layer in inner_layers(net):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    return net
+
+
+def test_all_six_nets_are_timed(bench):
+    assert set(bench.NETS) == set(NOTES_PARAMS)
+
+
+@pytest.mark.parametrize("name", NOTES_PARAMS)
+def test_the_nets_of_the_notes_compute_what_ours_compute(bench, name):
+    ours, theirs = silent(getattr(models, name)()), bench.NETS[name]()
+    images = bench.random_images(4).x
+    floats = images / np.float32(255)
+    theirs(floats[:1])
+    silent(theirs)
+    mine = sorted(leaves(ours), key=lambda layer: place(layer.name)) if name in ORDER else leaves(ours)
+    for layer, wanted in zip(leaves(theirs), mine, strict=True):
+        assert type(layer) is type(wanted)
+        assert [w.shape for w in layer.weights] == [w.shape for w in wanted.weights]
+        layer.set_weights(wanted.get_weights())
+    trained = sum(int(np.prod(w.shape)) for w in theirs.trainable_weights)
+    assert (theirs.count_params(), trained) == NOTES_PARAMS[name]
+    kinds = [sorted(type(x).__name__ for x in inner_layers(net) if not list(inner_layers(x))) for net in (ours, theirs)]
+    plain = {"InputLayer", "Rescaling", "Concatenate", "Add"}  # a class computes with these, it does not hold them
+    assert [k for k in kinds[0] if k not in plain] == kinds[1]
+    # In training mode too: batch normalisation must be awake in both, or the notes' net would have less to do.
+    for training in (False, True):
+        logits = ours(images, training=training)
+        probabilities = theirs(floats, training=training)
+        np.testing.assert_allclose(keras.ops.softmax(logits), probabilities, rtol=2e-3, atol=1e-5)
+
+
+def test_it_runs_through(bench, tmp_path, capsys):
+    path = tmp_path / "speed.json"
+    bench.main(["lenet5", "baseline", "--blocks", "2", "--seconds", "0.02", "--json", str(path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("machine: ") and lines[1].startswith("versions: ") and "Keras" in lines[1]
+    assert [line.split()[:3] for line in lines[4:]] == [
+        [net, "float32", part] for net in ("lenet5", "baseline") for part in ("training", "inference")
+    ]
+    report = json.loads(path.read_text())
+    assert {"cpu", "cores", "cpu_bfloat16", "versions"} < set(report)
+    assert [found["net"] for found in report["nets"]] == ["lenet5", "baseline"]
+    for found in report["nets"]:
+        for part in (found["training"], found["inference"]):
+            assert part["batch_size"] == 32 and part["images"] % 32 == 0 < part["images"]
+            assert part["ours_per_second"] > 0 < part["notes_per_second"]
+            assert len(part["ratios"]) == 2
+            assert part["lowest_ratio"] == min(part["ratios"]) <= part["ratio"] <= max(part["ratios"])
+            assert part["highest_ratio"] == max(part["ratios"])
+
+
+def test_times_are_compared_block_by_block(bench, capsys):
+    """A machine that grows slower by and by does not tell, and a net of half the speed does."""
+    order, spent = [], []
+
+    def run(name, factor):
+        def timed(images, batch_size):
+            order.append(name)
+            spent.append(1)
+            return factor * len(images.x) * (1 + 0.01 * len(spent))
+
+        return timed
+
+    found = bench.compare(run("ours", 0.001), run("notes", 0.002), 8, seconds=0.5, blocks=3)
+    assert order[-12:] == ["ours", "notes", "notes", "ours"] + ["notes", "ours", "ours", "notes"] + order[-12:-8]
+    assert found["ratios"] == [2, 2, 2] and found["ratio"] == 2
+    assert found["images"] % 8 == 0 and 200 <= found["images"] <= 250  # half a second of the slower one
+
+
+def test_the_clock_stops_before_validation(bench):
+    """Else nets that validate would look slow."""
+    clock = bench.Clock()
+    clock.on_epoch_begin(0)
+    clock.on_test_begin()
+    seconds = clock.seconds
+    clock.on_epoch_end(0)
+    assert 0 < seconds == clock.seconds
+    assert bench.training_batch("inception10") == 1024 and bench.training_batch("vgg16") == 32
+
+
+@pytest.mark.parametrize("bad", [["vgg"], ["--blocks", "0"], ["--seconds", "0"], ["--seconds", "nan"]])
+def test_what_it_refuses(bench, bad, capsys):
+    with pytest.raises(SystemExit):
+        bench.parse(bad)
+    assert bad[-1] in capsys.readouterr().err
