@@ -26,10 +26,13 @@ def distinct(rng, shape, gap=0.1):
     return (rng.permutation(count).reshape(shape) - count // 2 + 0.5) * gap
 
 
-def worst(errors, name, ours, theirs):
-    """Keep the largest difference of two arrays of one shape, in parts of the largest number (of 1 at least)."""
+def worst(errors, name, ours, theirs, terms=0):
+    """Keep the largest difference of two arrays of one shape, in parts of the largest number (of 0.001 at least).
+
+    `terms`: how large the terms of a sum are that may cancel. What is left of them is no more exact than they are.
+    """
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape, f"{name}: {ours.shape} and {theirs.shape}"
     assert np.isfinite(ours).all() and np.isfinite(theirs).all(), name
-    scale = max(1.0, np.abs(theirs).max(initial=0))
+    scale = max(1e-3, terms, np.abs(theirs).max(initial=0))
     errors[name] = max(errors.get(name, 0), float(np.abs(ours - theirs).max(initial=0) / scale))

@@ -204,6 +204,18 @@ def test_bad_settings_name_the_setting_the_value_and_what_is_valid(settings, err
         DropoutExplorer(**settings)
 
 
+def test_it_is_an_ordinary_widget():
+    import ipywidgets
+
+    widget, heard = DropoutExplorer(), []
+    box = ipywidgets.HBox([widget, DropoutExplorer(spatial=True)])
+    widget.observe(lambda change: heard.append((change["name"], change["new"])), ["rate", "values", "draws"])
+    widget.set_state({"rate": 0, "values": [1, 2.5]})  # as from the page
+    assert dict(heard) == {"rate": 0, "values": [1, 2.5]}
+    assert np.array_equal(widget.output, [1, 2.5]) and box.children[0] is widget
+    assert repr(widget) == repr(DropoutExplorer(**widget.settings()))
+
+
 def test_own_maps_are_completed_by_the_courses_and_cut_to_the_channels():
     own = np.arange(32).reshape(4, 4, 2)
     widget = DropoutExplorer(spatial=True, values=own, channels=4)

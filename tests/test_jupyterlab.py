@@ -15,17 +15,18 @@ from conftest import require
 
 CELLS = [
     """from ipywidgets import HBox
-from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, PoolingExplorer, ReceptiveField, SizeCalculator
+from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, NetworkDesigner, PoolingExplorer, ReceptiveField, SizeCalculator
 w, explorer, field = SizeCalculator(), ConvExplorer(), ReceptiveField(layers="two 3x3", n=9)
 dropout = DropoutExplorer()
 pooling = PoolingExplorer()
+designer = NetworkDesigner(layers="LeNet5", n=20)
 norm = BatchNormExplorer(batch_size=7)
 seen = []
 explorer.observe(lambda change: seen.append(change["new"]), names="position")
 w""",
-    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output))',
+    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output), "designer", designer.n, designer.rows[1]["output_shape"])',
     'w.padding = "same"\nprint("set")',
-    "HBox([explorer, field, dropout, pooling, norm])",
+    "HBox([explorer, field, dropout, pooling, norm, designer])",
 ]
 # No question about news; and cells that are out of sight stay in the page.
 SETTINGS = {
@@ -124,6 +125,7 @@ def test_values_travel_both_ways(lab, browser):
             ("dropout", 1),
             ("pooling", 1),
             ("batch-norm", 1),
+            ("network-designer", 1),
         ):
             box.locator(f"[data-cnnlib-widget='{name}'] input[type=range]").first.focus()
             for _ in range(steps):
@@ -135,6 +137,7 @@ def test_values_travel_both_ways(lab, browser):
         cells.nth(1).get_by_text("pooling 3 2 2").wait_for()
         cells.nth(1).get_by_text("dropout 0.55").wait_for()
         cells.nth(1).get_by_text("norm 8 8").wait_for()
+        cells.nth(1).get_by_text("designer 21 (17, 17, 6)").wait_for()
         assert not errors
     finally:
         context.close()

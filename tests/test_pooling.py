@@ -302,7 +302,7 @@ READ = """() => {
     titles: [input, output].map((table) => table.ariaLabel), formula: text(".cnnlib-pool-sum"), said: first?.textContent ?? "",
     words: rest.map((p) => p.textContent).join(" "), moved: root.querySelector(".cnnlib-pool-words").nextSibling.textContent,
     legend: text(":scope > .cnnlib-muted"), problem: text("div.cnnlib-problem"), wrong: text("p.cnnlib-problem"), code: text("pre"),
-    lines: [...root.querySelectorAll("svg > *")].map((shape) => shape.getAttribute("class")), focus: document.activeElement.outerHTML.slice(0, 200) };
+    lines: [...root.querySelectorAll("svg > *")].map((shape) => shape.getAttribute("class")), focus: document.activeElement === document.body ? "" : document.activeElement.outerHTML.slice(0, 200) };
 }"""
 
 

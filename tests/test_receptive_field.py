@@ -17,7 +17,7 @@ from cnnlib.widgets.traits import LAYERS, Layers
 NAMES = list(DATA["presets"])
 
 
-def random_layers(rng, most=6):
+def random_layers(rng, most=6, filters=20):
     """Layers as Python may give them, some of them too large for the map that reaches them."""
     layers = []
     for _ in range(rng.randint(1, most)):
@@ -26,17 +26,18 @@ def random_layers(rng, most=6):
         layer = {"type": kind, "kernel_size": rng.randint(1, 5), "strides": rng.choice([1, 1, 1, 2, 3])}
         layer["padding"] = rng.choice(["valid", "same", zeros])
         if kind == "Conv2D":
-            layer |= {"filters": rng.randint(1, 20), "use_bias": rng.random() < 0.7}
+            layer |= {"filters": rng.randint(1, filters), "use_bias": rng.random() < 0.7}
             if layer["strides"] == 1:  # Keras refuses both above 1
                 layer["dilation_rate"] = rng.choice([1, 1, 2, 3])
         layers.append(layer)
     return layers
 
 
-def random_settings(count, seed, **more):
+def random_settings(count, seed, n=32, in_channels=12, **more):
     rng = random.Random(seed)
     for _ in range(count):
-        settings = dict(layers=random_layers(rng, **more), n=rng.randint(1, 32), in_channels=rng.randint(1, 12))
+        layers = random_layers(rng, **more)
+        settings = dict(layers=layers, n=rng.randint(1, n), in_channels=rng.randint(1, in_channels))
         settings["output"] = rng.choice([None, [rng.randint(0, 20), rng.randint(0, 20)]])
         yield settings
 
@@ -292,7 +293,8 @@ READ = """() => {
   const words = (name) => panels.map((panel) => panel.querySelector(name)?.textContent ?? "");
   return { a: rows(a), b: b.checkVisibility() ? rows(b) : null, compared: compared.checkVisibility() ? rows(compared) : null,
     verdict: panels[2].querySelector("p").textContent, sees: words(".cnnlib-field-sees"), problems: words(".cnnlib-problem"),
-    lit: panels.slice(0, 2).map((panel) => [...panel.querySelectorAll("svg")].map((svg) => svg.ariaLabel)), focus: document.activeElement.outerHTML.slice(0, 200) };
+    told: panels.slice(0, 2).map((panel) => [...panel.querySelectorAll("svg")].map((svg) => svg.ariaLabel)),
+    focus: document.activeElement === document.body ? "" : document.activeElement.outerHTML.slice(0, 200) };
 }"""
 
 
@@ -371,42 +373,51 @@ def verdict_of(widget):
     return " ".join(sentences) + (" …" if len(runs) > 5 else "") or "There is no input size up to 256 that both fit."
 
 
+def levels_of(widget):
+    """(side, lit rows, lit columns) of every level that is drawn, the input's first, as Python has them."""
+    sizes = [widget.n, *(row["output_size"] for row in widget.rows if row["output_size"])]
+    for size, *both in zip(sizes, widget.trace(0), widget.trace(1), strict=True):
+        yield (size, *([at for at in lit if 0 <= at < size] for lit in both))
+
+
+def agrees(widget, seen):
+    """Every number on the page is Python's: also used on the thousands of states of test_numbers."""
+    rows_of_both = widget.rows, widget.other_rows
+    for layers, rows, shown in zip((widget.layers, widget.other), rows_of_both, (seen["a"], seen["b"]), strict=True):
+        if not layers:
+            assert shown is None
+            continue
+        assert shown[:-1] == cells_of(widget, layers, rows)
+        total = sum(row["params"] for row in rows)
+        fits = rows[-1]["output_size"] is not None
+        macs = big(sum(row["macs"] for row in rows)) if fits else "–"
+        side = f"{rows[-1]['output_size']}×{rows[-1]['output_size']}" if fits else "no output"
+        assert shown[-1] == ["Total", side, "", "", "", "", big(total), macs, ""]
+    levels = list(levels_of(widget))
+    assert len(seen["told"][0]) == len(levels)
+    for (_, rows, columns), told in zip(levels, seen["told"][0], strict=True):
+        assert told.endswith(f"filled: rows {span(rows)}, columns {span(columns)}")
+    _, rows, columns = levels[0]
+    assert (
+        f"depends on rows {span(rows)} and columns {span(columns)} of the input: {len(rows) * len(columns)} cells"
+        in seen["sees"][0].replace(",", "")
+    )
+    if widget.other:
+        assert seen["verdict"] == verdict_of(widget)
+        for row, key in ((1, "params"), (2, "macs")):
+            sums = [[one[key] for one in rows] for rows in rows_of_both]
+            assert seen["compared"][row][1:3] == ["–" if None in all else big(sum(all)) for all in sums]
+    return True
+
+
 def test_every_number_on_the_page_is_pythons(open_widget):
     page = open_widget(ReceptiveField())
     impossible = 0
     rng = random.Random(4)
     for settings in random_settings(120, seed=5):
-        other = random_layers(rng) if rng.random() < 0.5 else []
-        widget, seen = put(page, **settings, other=other)
-        for layers, rows, shown in (
-            (widget.layers, widget.rows, seen["a"]),
-            (widget.other, widget.other_rows, seen["b"]),
-        ):
-            if not layers:
-                assert shown is None
-                continue
-            assert shown[:-1] == cells_of(widget, layers, rows), settings
-            total = sum(row["params"] for row in rows)
-            fits = rows[-1]["output_size"] is not None
-            macs = big(sum(row["macs"] for row in rows)) if fits else "–"
-            side = f"{rows[-1]['output_size']}×{rows[-1]['output_size']}" if fits else "no output"
-            assert shown[-1] == ["Total", side, "", "", "", "", big(total), macs, ""], settings
+        widget, seen = put(page, **settings, other=random_layers(rng) if rng.random() < 0.5 else [])
+        assert agrees(widget, seen), settings
         impossible += widget.problem is not None
-        levels = [widget.trace(axis) for axis in (0, 1)]
-        sizes = [widget.n, *(row["output_size"] for row in widget.rows if row["output_size"])]
-        for i, size in enumerate(sizes):
-            rows, columns = ([at for at in axis[i] if 0 <= at < size] for axis in levels)
-            assert seen["lit"][0][i].endswith(f"filled: rows {span(rows)}, columns {span(columns)}"), settings
-        assert len(seen["lit"][0]) == len(sizes)
-        rows, columns = ([at for at in axis[0] if 0 <= at < widget.n] for axis in levels)
-        assert (
-            f"depends on rows {span(rows)} and columns {span(columns)} of the input: {len(rows) * len(columns)} cells"
-            in seen["sees"][0].replace(",", "")
-        ), settings
-        if widget.other:
-            assert seen["verdict"] == verdict_of(widget), settings
-            own, theirs = widget.macs, ReceptiveField(**settings | {"layers": widget.other}).macs
-            assert seen["compared"][2][1:3] == [big(macs) if macs is not None else "–" for macs in (own, theirs)]
     assert 20 < impossible < 100
 
 
@@ -506,6 +517,57 @@ def test_mouse_in_both_views_moves_the_output(open_widget):
     page.mouse.move(box["x"] + 6, box["y"] + 25)
     page.mouse.up()
     assert "column 0 of 8×8" in read(page)["sees"][0]
+
+
+# What is filled: each level's boxes [x, y, width, height]; in the 1-D view, where the rays of each level end.
+DRAWN = """() => {
+  const panel = document.querySelector(".cnnlib-field-picture"), numbers = (d) => (d.match(/-?[\\d.]+/g) ?? []).map(Number);
+  const fours = (list) => list.length ? [list.slice(0, 4), ...fours(list.slice(4))] : [];
+  const boxes = (path) => fours((path.getAttribute("d").match(/M[^z]*z/g) ?? []).flatMap((one) => numbers(one).slice(0, 4)));
+  const seen = (path) => { const { fill, opacity } = getComputedStyle(path); return fill !== "none" && opacity > 0; };
+  const lit = [...panel.querySelectorAll("path.lit")];
+  return { lit: lit.map(boxes), filled: lit.every((path) => seen(path)),
+    rays: [...panel.querySelectorAll("path.ray")].map((path) => fours(numbers(path.getAttribute("d")))) };
+}"""
+
+
+def test_filled_cells_and_ends_of_lines_are_where_python_says(open_widget):
+    """The words beside a picture may be right and the picture wrong: here what is drawn itself."""
+    page, drawn, rays = open_widget(ReceptiveField()), {"2-D": 0, "1-D": 0}, 0
+    for settings in [*random_settings(26, seed=31), dict(layers="VGG-16", n=128), dict(layers="LeNet-5", n=12)]:
+        for view in ("2-D", "1-D"):
+            widget, _ = put(page, **settings, view=view)
+            shown, levels = page.evaluate(DRAWN), list(levels_of(widget))
+            if widget.rows[0]["output_size"] is None:
+                continue
+            filled = [
+                {(i, j) for x, y, w, t in boxes for i in range(y, y + t) for j in range(x, x + w)}
+                for boxes in shown["lit"]
+            ]
+            if view == "2-D":
+                assert filled == [{(i, j) for i in down for j in across} for _, down, across in levels], settings
+            else:  # one row, of the columns; the levels are drawn from the input on
+                assert filled == [{(0, j) for j in across} for _, _, across in levels], settings
+            assert shown["filled"]
+            drawn[view] += sum(map(len, filled))
+            if view == "2-D":
+                continue
+            # The middle of a cell, in columns of the input.
+            start, jump, field = (
+                [c, *(row[key] for row in widget.rows)]
+                for c, key in ((0, "start"), (1, "jump"), (1, "receptive_field"))
+            )
+            middle = lambda i, at: start[i] + at * jump[i] + field[i] / 2  # noqa: B023, E731
+            asked = []
+            for i, (_, _, across) in enumerate(levels[1:], 1):
+                layer, (below, *_) = widget.layers[i - 1], levels[i - 1]
+                k, s, d = (layer.get(key, 1) for key in ("kernel_size", "strides", "dilation_rate"))
+                windows = [(a, b) for a in across for b in geometry.window(below, a, k, s, layer["padding"], d)]
+                if across and len(across) * k < 150:
+                    asked.append(sorted((middle(i, a), middle(i - 1, b)) for a, b in windows))
+            assert [sorted((x, below) for x, _, below, _ in ends) for ends in shown["rays"]] == asked, settings
+            rays += sum(map(len, asked))
+    assert min(drawn.values()) > 300 and rays > 300, (drawn, rays)
 
 
 def test_padding_cells_are_struck_through_and_digits_say_where(open_widget):

@@ -93,7 +93,8 @@ def test_a_whole_network_has_the_gradients_of_tensorflow():
         for name, theirs in tape.gradient(expected, p).items():
             ours = gradients[name]
             assert ours.dtype == np.float32
-            worst(errors, name, ours, theirs)
+            # Batch normalisation takes a bias away again: of its gradient nothing is left but rounding.
+            worst(errors, name, ours, theirs, terms=np.abs(gradients["b2"]).max() if name == "b1" else 0)
             assert np.abs(theirs).max() > 1e-4 or name == "b1", f"no gradient reaches {name}"
         assert max(errors.values()) < 1e-5, f"seed {seed}: {errors}"
 

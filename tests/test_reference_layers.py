@@ -75,7 +75,9 @@ def test_the_gradients_of_batch_norm_equal_tensorflow(dtype, most):
         gradients = reference.batch_norm_backward(dy, x, gamma, epsilon, *moving)
         for name, ours, theirs in zip(("dx", "dgamma", "dbeta"), gradients, expected, strict=True):
             assert ours.dtype == dtype
-            worst(errors, name, ours, theirs)
+            # dx is a difference of terms as large as gamma dy / sigma.
+            spread = np.sqrt((moving[1] if moving else x.var(axis=tuple(range(x.ndim - 1)))) + epsilon)
+            worst(errors, name, ours, theirs, terms=np.abs(gamma * dy / spread).max() if name == "dx" else 0)
         assert max(errors.values()) < most, f"seed {seed}: {errors}"
 
 
@@ -222,7 +224,7 @@ def test_activations_and_their_gradients_equal_tensorflow(name):
         assert forward(x).dtype == backward(dy, x).dtype == np.float32
         worst(errors, "y", forward(x), y)
         worst(errors, "dx", backward(dy, x), expected)
-        assert max(errors.values()) < 1e-6, f"seed {seed}: {errors}"
+        assert max(errors.values()) < 1e-5, f"seed {seed}: {errors}"  # 1 - y, where y is near 1
 
 
 @pytest.mark.parametrize("name", ["relu", "sigmoid"])

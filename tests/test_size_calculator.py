@@ -14,8 +14,8 @@ from cnnlib import geometry
 from cnnlib.summary import summarize
 from cnnlib.widgets.size_calculator import SizeCalculator
 
-# Sets every control by what a hand would do to it, lets the page draw, and returns what it shows.
-SET_AND_READ = """
+# Sets every control by what a hand would do to it, and lets the page draw.
+SET = """
 async ({ n, in_channels, layers, current, axis, target }) => {
   const root = document.querySelector("[data-cnnlib-widget='size-calculator']");
   const control = (text) => document.getElementById([...root.querySelectorAll("label[for]")].find((l) => l.textContent === text).htmlFor);
@@ -69,6 +69,13 @@ async ({ n, in_channels, layers, current, axis, target }) => {
   if (axis) control(axis).click();
   if (target !== undefined) slide("Output size", target);
   await new Promise((done) => setTimeout(done));
+}
+"""
+# What the page shows.
+READ = """
+() => {
+  const root = document.querySelector("[data-cnnlib-widget='size-calculator']");
+  const cards = () => [...root.querySelectorAll(".cnnlib-stack-list button")];
   const rows = {}, text = (selector) => root.querySelector(selector)?.textContent ?? "";
   for (const row of root.querySelectorAll("[data-row]")) {
     rows[row.dataset.row] = { value: row.querySelector("b").textContent, lines: [...row.querySelectorAll("small")].map((d) => d.textContent).filter(Boolean) };
@@ -103,7 +110,8 @@ def head(page):
 
 
 def shown(page, **settings):
-    return page.evaluate(SET_AND_READ, settings)
+    page.evaluate(SET, settings)
+    return page.evaluate(READ)
 
 
 def one(page, n=28, in_channels=1, **layer):
@@ -143,7 +151,7 @@ def times(shape):
     return " × ".join(map(str, shape))
 
 
-def random_layer(rng, kind):
+def random_layer(rng, kind, count=lambda rng: rng.choice([1, 3, 8, 16, 20, 64])):
     """A layer with every key, as the trait keeps it; a third of them with rows and columns apart."""
     apart = rng.random() < 0.35
 
@@ -163,7 +171,7 @@ def random_layer(rng, kind):
         layer["padding"] = (rows if rows == columns else [both_list(rows), both_list(columns)]) if apart else pads[0]
     if kind.startswith("Conv"):
         layer["dilation_rate"] = side(lambda: rng.choice([1, 1, 1, 1, 2, 3]))
-        layer |= {"filters": rng.choice([1, 3, 8, 16, 20, 64]), "use_bias": rng.random() < 0.7}
+        layer |= {"filters": count(rng), "use_bias": rng.random() < 0.7}
     if kind == "Conv2DTranspose":
         layer["output_padding"] = None if rng.random() < 0.6 else side(lambda: rng.randint(0, 2))
     return layer
@@ -171,6 +179,17 @@ def random_layer(rng, kind):
 
 def both_list(value):
     return list(both(value))
+
+
+def large_stacks(count, seed):
+    """As `random_stacks`, up to the largest that the calculator takes."""
+    rng = random.Random(seed)
+    many = lambda rng: rng.choice([rng.randint(1, 1024), 1024])  # noqa: E731
+    for settings in random_stacks(count, seed):
+        side = lambda: rng.choice([rng.randint(1, 256), 256])  # noqa: E731
+        layers = [random_layer(rng, layer["type"], many) for layer in settings["layers"]]
+        n = [side(), side()] if isinstance(settings["n"], list) else side()
+        yield settings | dict(n=n, in_channels=many(rng), layers=layers)
 
 
 def random_stacks(count, seed=0):
@@ -226,48 +245,70 @@ def test_every_number_shown_is_that_of_python_and_of_keras(open_widget):
     counts = {"layers": 0, "broken": 0, "apart": 0}
     for settings in random_stacks(320):
         python, seen, current = SizeCalculator(**settings), shown(page, **settings), settings["current"]
-        rows, mine, layer = seen["rows"], python.rows, settings["layers"][settings["current"]]
-        assert seen["input"] == times((*both(settings["n"]), settings["in_channels"]))
+        mine, layer = python.rows, settings["layers"][current]
         for i, answer in enumerate(keras_walk(settings["n"], settings["in_channels"], settings["layers"])):
             counts["layers"] += 1
             if isinstance(answer, Exception):  # Keras does not take it: neither do Python and the page, who say why
                 counts["broken"] += 1
                 assert mine[i]["problem"] and not any(row["output_shape"] for row in mine[i:]), (settings, answer)
-                assert all("no output" in card for card in seen["cards"][i:]) and not seen["codeShown"], settings
-                where = f"Layer {i + 1}, {settings['layers'][i]['type']}: " if len(mine) > 1 else ""
-                assert seen["problem"].startswith(where), (settings, seen["problem"])
                 break
             assert (mine[i]["output_shape"], mine[i]["params"]) == answer, settings
-            assert seen["cards"][i].endswith(f"→ {times(answer[0])}"), settings
-            if len(mine) > 1:
-                assert number(re.sub(r"\s*\d+\s%$", "", seen["totals"][i + 1][0])) == answer[1], settings
-                assert number(re.sub(r"\s*\d+\s%$", "", seen["totals"][i + 1][1])) == mine[i]["macs"], settings
         else:
-            assert seen["codeShown"] and not seen["problem"] and not any(row["problem"] for row in mine), settings
-        if len(mine) > 1:
-            total = [sum(row["params"] for row in mine), sum(row["macs"] or 0 for row in mine)]
-            refused = "both above 1" in str([row["problem"] for row in mine])  # its multiplications are by the formula
-            assert refused or [number(x) for x in seen["totals"][-1]] == total, settings
-
-        # the chosen layer
-        row = mine[current]
-        assert number(rows["params"]["value"]) == row["params"] == python.params
-        if row["input_shape"] is None:
-            assert set(rows) <= {"params", "macs"} and "no output" in seen["head"]
-        else:
-            check_chosen(python, seen, layer, row)
+            assert not any(row["problem"] for row in mine), settings
+        assert agrees(python, seen), settings
+        if mine[current]["input_shape"] is not None:
             counts["apart"] += isinstance(python.n, list) or any(isinstance(v, list) for v in layer.values())
-        for row in rows.values():
-            for line in "\n".join(row["lines"]).split("\n"):
-                if " = " in line and re.match("= |rows: |columns: ", line):
-                    left, right = arithmetic(line)
-                    assert left == right, (settings, line)
     assert counts["layers"] > 600 and counts["broken"] > 60 and counts["apart"] > 80, counts
+
+
+def agrees(python, seen):
+    """Every number on the page is Python's: also used on the thousands of states of test_numbers."""
+    rows, mine, current = seen["rows"], python.rows, python.current
+    assert seen["input"] == times((*both(python.n), python.in_channels))
+    fits = 0
+    for row, card in zip(mine, seen["cards"], strict=True):
+        if row["problem"]:
+            break
+        assert card.endswith(f"→ {times(row['output_shape'])}")
+        fits += 1
+    assert all("no output" in card for card in seen["cards"][fits:])
+    assert seen["codeShown"] == (fits == len(mine)) and bool(seen["problem"]) == (fits < len(mine))
+    where = f"Layer {fits + 1}, {python.layers[fits]['type']}: " if seen["problem"] and len(mine) > 1 else ""
+    assert seen["problem"].startswith(where), seen["problem"]
+    if len(mine) > 1:
+        for row, shares in zip(mine[:fits], seen["totals"][1:], strict=False):
+            plain = [number(re.sub(r"\s*\d+\s%$", "", text)) for text in shares]
+            assert plain == [row["params"], row["macs"]]
+        total = [sum(row["params"] for row in mine), sum(row["macs"] or 0 for row in mine)]
+        refused = "both above 1" in str([row["problem"] for row in mine])  # its multiplications are by the formula
+        assert refused or [number(x) for x in seen["totals"][-1]] == total
+
+    # the chosen layer
+    row = mine[current]
+    assert number(rows["params"]["value"]) == row["params"] == python.params
+    if "filters" not in python.layers[current]:
+        assert number(rows["macs"]["value"]) == 0
+    if row["input_shape"] is None:
+        assert set(rows) <= {"params", "macs"} and "no output" in seen["head"]
+    else:
+        check_chosen(python, seen, python.layers[current], row)
+    for row in rows.values():
+        for line in "\n".join(row["lines"]).split("\n"):
+            if " = " in line and re.match("= |rows: |columns: ", line):
+                left, right = arithmetic(line)
+                assert left == right, line
+    return True
 
 
 def check_chosen(python, seen, layer, row):
     rows, transposed = seen["rows"], layer["type"] == "Conv2DTranspose"
     start = times(row["input_shape"])
+    if "reach" in rows:
+        reach = {
+            geometry.effective_kernel_size(k, d)
+            for k, d in zip(both(layer["kernel_size"]), both(layer["dilation_rate"]), strict=True)
+        }
+        assert set(map(int, re.findall(r"\d+", rows["reach"]["value"]))) == reach
     try:
         size = both(python.output_size)
         macs = python.macs
@@ -285,12 +326,8 @@ def check_chosen(python, seen, layer, row):
         assert value == (told[0] if told[0] == told[1] else f"rows: {told[0]}\ncolumns: {told[1]}"), seen
     else:
         assert pads == ((0, 0), (0, 0)) and transposed and layer["padding"] == "valid"
-    if "reach" in rows:
-        reach = {
-            geometry.effective_kernel_size(k, d)
-            for k, d in zip(both(layer["kernel_size"]), both(layer["dilation_rate"]), strict=True)
-        }
-        assert set(map(int, re.findall(r"\d+", rows["reach"]["value"]))) == reach
+    if "ceiling" in rows:
+        assert rows["ceiling"]["value"] == rows["output"]["value"]
     if not transposed:
         unread = python.unread_cells
         unread = unread if isinstance(unread, tuple) else (unread, unread)
@@ -704,6 +741,17 @@ def test_first_slider_moves_visible_text(open_widget):
     assert 40 < n < 56 and f"{n} × {n} × 1 →" in head(page)
 
 
+def test_numbers_can_be_selected_and_copied(open_widget):
+    page = open_widget(SizeCalculator())
+    for place, words in ((".cnnlib-size-head", "26\xa0×\xa026"), ("[data-row=params] b", "80")):
+        box = root(page).locator(place).first.bounding_box()
+        page.mouse.move(box["x"] + 1, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] - 2, steps=4)
+        page.mouse.up()
+        assert words in page.evaluate("getSelection().toString()"), place
+
+
 def test_mouse_builds_a_stack(open_widget):
     page = open_widget(SizeCalculator())
     root(page).get_by_role("button", name="Add", exact=True).click()
@@ -930,6 +978,18 @@ def test_bad_settings_name_the_parameter_its_value_and_what_is_valid(settings, e
         SizeCalculator(**settings)
     if len(settings) == 1 and name not in ("units", "layers", "n"):
         assert repr(settings[name]) in str(caught.value)
+
+
+def test_it_is_an_ordinary_widget():
+    import ipywidgets
+
+    widget, heard = SizeCalculator(), []
+    box = ipywidgets.HBox([widget, SizeCalculator(n=64)])
+    widget.observe(lambda change: heard.append((change["name"], change["new"])), ["n", "layers", "target"])
+    widget.set_state({"n": [20, 9], "layers": [{"type": "MaxPooling2D", "kernel_size": 3}]})  # as from the page
+    assert dict(heard) == {"n": [20, 9], "layers": [{"type": "MaxPooling2D", **POOL, "kernel_size": 3, "strides": 3}]}
+    assert widget.output_size == (6, 3) and box.children[0] is widget
+    assert repr(widget) == repr(SizeCalculator(**widget.settings()))
 
 
 def test_kernel_that_does_not_fit_is_an_error_only_when_a_result_is_asked_for():

@@ -7,17 +7,27 @@ JavaScript runs with no kernel and no network.
 from cnnlib.widgets.batch_norm import BatchNormExplorer
 from cnnlib.widgets.conv_explorer import ConvExplorer
 from cnnlib.widgets.dropout import DropoutExplorer
+from cnnlib.widgets.network_designer import NetworkDesigner
 from cnnlib.widgets.pooling import PoolingExplorer
 from cnnlib.widgets.receptive_field import ReceptiveField
 from cnnlib.widgets.size_calculator import SizeCalculator
 
-WIDGETS = (SizeCalculator, ConvExplorer, ReceptiveField, DropoutExplorer, BatchNormExplorer, PoolingExplorer)
+WIDGETS = (
+    SizeCalculator,
+    ConvExplorer,
+    ReceptiveField,
+    DropoutExplorer,
+    BatchNormExplorer,
+    PoolingExplorer,
+    NetworkDesigner,
+)
 
 __all__ = [
     "WIDGETS",
     "BatchNormExplorer",
     "ConvExplorer",
     "DropoutExplorer",
+    "NetworkDesigner",
     "PoolingExplorer",
     "ReceptiveField",
     "SizeCalculator",

@@ -18,6 +18,17 @@ def source(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
+@cache
+def words_of(widget: str) -> dict:
+    """What strings.json says under a widget's name; its "paper" are the words of `fallback`, which no page needs."""
+    return json.loads(source("strings.json"))[widget]
+
+
+def page_words(widgets) -> dict:
+    """Every word under these names that a page or a notebook shows while it is alive."""
+    return {name: {key: text for key, text in words_of(name).items() if key != "paper"} for name in widgets}
+
+
 def data_of(script: str) -> dict:
     """What the .json file beside a widget's script holds, its presets; empty where there is none.
 
@@ -39,7 +50,7 @@ def _referred(value: dict):
 
 def notebook_module(script: str, needs: tuple = ()) -> str:
     """One ES module, which anywidget loads: every word (`STRINGS`), the shared files, the widget's `DATA`, the widget."""
-    constants = {"STRINGS": json.loads(source("strings.json")), "DATA": data_of(script)}
+    constants = {"STRINGS": page_words(json.loads(source("strings.json"))), "DATA": data_of(script)}
     heads = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
     return "\n".join([*heads, *map(source, (*SHARED, *needs)), source(script)])
 

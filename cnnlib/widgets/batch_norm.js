@@ -117,7 +117,7 @@ function histograms({ stages, used, training, at, fails, epsilon, still, populat
       if (!i && !training) parts.push(path("used", `M${x(other.mean)} ${top}V${base}`), ...spread(other, base + 15, "used"));
       parts.push(svg("circle", { cx: marksAt[i][0], cy: base, r: 5 }));
     }
-    parts.push(path("axis", `M0 ${base}H${width}`), text(0, top - 22, titles[i][0], "title"), text(0, top - 6, titles[i][1]));
+    parts.push(path("axis", `M0 ${base}H${width}`), text(0, top - 22, titles[i][0], "title"), text(0, top - 6, titles[i][1], width < 380 ? "narrow" : ""));
   });
   for (const value of ticks(low, high, tick)) {
     const label = big(value, 3), half = label.length * 4; // so much of it lies on either side: at the ends it moves inwards
@@ -233,7 +233,7 @@ export default {
       drawn.forEach((control) => { control.hidden = S.still || S.real; });
       drawOwn();
       const { stages, used, at, training, epsilon, gamma, beta, fails, moving, population, steps } = S, last = steps;
-      const titles = stages.map((stage, i) => [W.stages[i] + (i < 3 || fails ? "" : fill(W.kept, { kept: percent(S.kept), cut: percent(1 - S.kept) })), i && fails ? W.nothing : told(stage, i)]);
+      const titles = stages.map((stage, i) => [W.stages[i] + (i < 3 || fails ? "" : fill(W.kept, { kept: percent(S.kept), cut: percent(1 - Math.round(100 * S.kept) / 100) })), i && fails ? W.nothing : told(stage, i)]);
       const [image, inverse] = histograms(S, titles, widths[0]);
       put(picture, image);
       valueAt = inverse;

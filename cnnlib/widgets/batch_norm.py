@@ -10,7 +10,7 @@ import traitlets
 
 from cnnlib import reference
 from cnnlib._arguments import show
-from cnnlib.widgets.base import CourseWidget, data_of
+from cnnlib.widgets.base import CourseWidget, data_of, words_of
 from cnnlib.widgets.chance import chance, normal
 from cnnlib.widgets.traits import Flag, OneOf, Whole
 
@@ -253,37 +253,27 @@ class BatchNormExplorer(CourseWidget):
 
     def fallback(self) -> str:
         """Tables of the batch at each stage and of the statistics, and the arithmetic of the chosen number."""
-        stages = {
-            "before": self.batch,
-            "normalised": self.normalised,
-            "after gamma and beta": self.output,
-            "after ReLU": np.maximum(self.output, 0).tolist(),
-        }
-        rows = []
-        for name, values in stages.items():
+        words, rows = words_of(self.name)["paper"], []
+        stages = (self.batch, self.normalised, self.output, np.maximum(self.output, 0).tolist())
+        for name, values in zip(words["stages"], stages, strict=True):
             mean, variance = _moments(values)
             cells = (_short(mean), _short(math.sqrt(variance)), _short(_skewness(values)), f"{_share(values):.0%}")
             rows.append((name, cells))
-        head = ("the batch", "mean", "standard deviation", "skewness", "above 0")
-        which = f"{self.data!r} numbers, a batch of {self._count()}, after {self.steps} batches in training"
-        parts = [_table(f"Batch normalisation: {which}", head, rows)]
+        caption = words["caption"].format(data=repr(self.data), count=self._count(), steps=self.steps)
+        parts = [_table(caption, words["heads"], rows)]
         columns = (_moments(self.batch), self.averages[-1], self.population)
-        rows = [(name, [_short(column[i]) for column in columns]) for i, name in enumerate(("mean", "variance"))]
-        parts.append(_table("Statistics", ("", "this batch", "moving average", "population"), rows))
+        rows = [(name, [_short(column[i]) for column in columns]) for i, name in enumerate(words["rows"])]
+        parts.append(_table(words["statistics"], ("", *words["columns"]), rows))
         mean, variance = self._used()
         x, normal_x, y = (values[self.position] for values in (self.batch, self.normalised, self.output))
-        whose = "the batch's own" if self.training else "the moving"
-        parts.append(
-            f"<p>One number, by {whose} mean and variance: ({_short(x)} − {_factor(mean)}) / "
-            f"√({_short(variance)} + {self.epsilon:g}) = {_short(normal_x)}; "
-            f"{_short(self.gamma)} · {_factor(normal_x)} + {_factor(self.beta)} = {_short(y)}.</p>"
+        sums = (
+            f"({_short(x)} − {_factor(mean)}) / √({_short(variance)} + {self.epsilon:g}) = {_short(normal_x)}; "
+            f"{_short(self.gamma)} · {_factor(normal_x)} + {_factor(self.beta)} = {_short(y)}"
         )
-        parts.append(
-            f"<p>In use, the moving averages put the outputs off by {_short(self.inference_error)} "
-            f"(root mean square).</p>"
-        )
+        parts.append(f"<p>{words['own' if self.training else 'moving'].format(sums=sums)}</p>")
+        parts.append(f"<p>{words['off'].format(error=_short(self.inference_error))}</p>")
         if self.problem:
-            parts.append(f"<p>No output: {self.problem}.</p>")
+            parts.append(f"<p>{words['noOutput'].format(problem=self.problem)}</p>")
         return "".join(parts)
 
 

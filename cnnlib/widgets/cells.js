@@ -45,9 +45,10 @@ export const cells = (() => {
     // numbers: [row][column]; look(x, i, j) -> class, text(x) -> text; origin: where the cell lies that was the
     // first one before there was padding; cells that are there keep their place to it.
     board.draw = (heading, name, numbers, look, text, origin = [0, 0]) => {
-      const texts = numbers.flatMap((row) => row.map(text)), columns = numbers[0]?.length ?? 0;
+      const columns = numbers[0]?.length ?? 0, texts = [];
+      kinds = [];
+      numbers.forEach((row, i) => row.forEach((x, j) => { kinds.push(look(x, i, j)); texts.push(text(x)); }));
       const [down, right] = origin.map((place, i) => place - from[i]);
-      kinds = numbers.flatMap((row, i) => row.map((x, j) => look(x, i, j)));
       board.numbers = numbers;
       title.textContent = heading;
       table.ariaLabel = name;
@@ -100,11 +101,10 @@ export const cells = (() => {
     const most = all.reduce((most, x) => max(most, abs(x)), 0) || 1;
     const font = (letters) => side * min(0.4, 1.4 / max(3, letters)) > 7.5;
     const legible = font(3) && font(all.reduce((letters, x) => max(letters, show(x).length), 0)), coloured = picture || !legible;
-    function level(x) {
-      if (x === undefined) return "pad";
-      const colour = !signed ? "grey" : x < 0 ? "minus" : "plus";
-      return coloured ? `${colour} v${round((abs(x) * (signed ? 8 : 15)) / most)}${legible ? " read" : ""}` : "";
-    }
+    // A look is one of a few words, made once: to compare it with what a cell wears costs next to nothing then.
+    const shades = (colour) => count(16, (i) => `${colour} v${i}${legible ? " read" : ""}`);
+    const below = shades("minus"), above = shades(signed ? "plus" : "grey"), steps = signed ? 8 : 15;
+    const level = (x) => (x === undefined ? "pad" : coloured ? (x < 0 ? below : above)[round((abs(x) * steps) / most)] : "");
     return { coloured, signed, most, level, text: (x) => (legible ? show(x ?? 0) : "") };
   }
 

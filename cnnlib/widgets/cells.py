@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 
+from cnnlib.widgets.base import words_of
+
 LIMIT = 9999  # a larger number fits no cell
 
 
@@ -91,8 +93,8 @@ def table(caption, numbers, centre=(0, 0), most=12) -> str:
     part = np.asarray(numbers)[starts[0] : starts[0] + most, starts[1] : starts[1] + most]
     caption += f" {len(numbers)} × {len(numbers[0])}"
     if part.shape != np.shape(numbers):
-        caption += (
-            f", rows {starts[0] + 1} to {starts[0] + len(part)}, columns {starts[1] + 1} to {starts[1] + part.shape[1]}"
-        )
+        (top, left), (height, width) = starts, part.shape
+        ends = {"top": top + 1, "bottom": top + height, "left": left + 1, "right": left + width}
+        caption += words_of("common")["paper"]["part"].format(**ends)
     rows = "".join(f"<tr>{''.join(f'<td>{short(x)}</td>' for x in row)}</tr>" for row in part)
     return f"<table><caption>{caption}</caption>{rows}</table>"

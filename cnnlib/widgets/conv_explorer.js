@@ -345,7 +345,7 @@ export default {
       };
       // Two lines over boards that stand in a row; the first of them bears the name.
       const heading = (name, c) => (many ? `${c ? "\u00a0" : name}\n${channelName(c)}` : name);
-      const look = (v, i, j) => `${v !== undefined && (skipped[0].has(down.cells[i]) || skipped[1].has(across.cells[j])) ? "unread " : ""}${level(v)}`;
+      const look = (v, i, j) => (v !== undefined && (skipped[0].has(down.cells[i]) || skipped[1].has(across.cells[j])) ? `unread ${level(v)}` : level(v));
       inputs.forEach((board, c) => draw(board, inputName, heading(inputName, c), padded[c], look, text, [down.before, across.before]));
       kernels.flat().forEach((board) => {
         const { filter, channel } = board, slice = w[filter][channel], shades = painter(cell.weight, slice);

@@ -9,7 +9,7 @@ import traitlets
 
 from cnnlib import geometry, reference
 from cnnlib._arguments import integer, show
-from cnnlib.widgets.base import CourseWidget, data_of
+from cnnlib.widgets.base import CourseWidget, data_of, words_of
 from cnnlib.widgets.cells import (
     LIMIT,
     as_lists,
@@ -340,7 +340,8 @@ class ConvExplorer(CourseWidget):
                 totals.append(total)
         bias = _at(self.bias, self.filter)
         value = np.reshape(self.output, (*shape[:2], -1))[row, column, self.filter]
-        lines.append(" + ".join([*parts, f"bias {factor(bias)}"]) + f" {sign([*totals, bias, value])} {short(value)}")
+        term = f"{words_of(self.name)['inSum']} {factor(bias)}"
+        lines.append(" + ".join([*parts, term]) + f" {sign([*totals, bias, value])} {short(value)}")
         return "\n".join(lines)
 
     # --- how the settings fit together ---
@@ -354,7 +355,9 @@ class ConvExplorer(CourseWidget):
         return self.in_channels or (own if isinstance(own, int) else (*own, 1)[0])
 
     def _channel_name(self, c):
-        return ("red", "green", "blue")[c] if self.image == "colour" and self._channels() == 3 else f"channel {c + 1}"
+        words = words_of(self.name)
+        coloured = self.image == "colour" and self._channels() == 3
+        return words["colours"][c] if coloured else words["channel"].format(i=c + 1)
 
     def _used(self):
         """The weights as the window lays them on the input."""
@@ -456,15 +459,16 @@ class ConvExplorer(CourseWidget):
 
         Of what is wider than 12 cells only the part around the current window.
         """
-        kind = "A transposed convolution" if self.transposed else "A convolution"
-        named = f"input {self.image!r}, " * isinstance(self.image, str)
+        words = words_of(self.name)["paper"]
+        named = words["named"].format(image=repr(self.image)) if isinstance(self.image, str) else ""
         settings = (
             f"strides={self.strides}, padding={self.padding!r}, dilation_rate={self.dilation_rate}, bias={self.bias}"
         )
         x, w = self.picture, self.weights
         names = [f", {self._channel_name(c)}" if x.shape[2] > 1 else "" for c in range(max(x.shape[2], w.shape[2]))]
-        turned = ", turned by 180° before use" if self.flip else ""
-        parts = [f"<p>{kind}: {escape(named + settings)}.</p>"]
+        turned = words["turned"] if self.flip else ""
+        title = words["transposed" if self.transposed else "title"].format(settings=named + settings)
+        parts = [f"<p>{escape(title)}</p>"]
         try:
             shape = self.output_shape
             row, column = divmod(self.position, shape[1])
@@ -475,18 +479,19 @@ class ConvExplorer(CourseWidget):
             )
         except ValueError as problem:
             shape, centre, places = None, [0, 0], None
-            parts.append(f"<p>No output: {escape(str(problem))}</p>")
-        parts += [table(f"Input{names[c]}", x[:, :, c], centre) for c in range(x.shape[2])]
+            parts.append(f"<p>{escape(words['noOutput'].format(problem=problem))}</p>")
+        parts += [table(f"{words['input']}{names[c]}", x[:, :, c], centre) for c in range(x.shape[2])]
         for f in range(w.shape[3]):
-            name = f"Filter {f + 1}" if w.shape[3] > 1 else "Kernel"
+            name = words["filter" if w.shape[3] > 1 else "kernel"].format(i=f + 1)
             parts += [table(f"{name}{names[c]}{turned}", w[:, :, c, f]) for c in range(w.shape[2])]
         if shape:
             y = np.reshape(self.output, (*shape[:2], -1))
+            of = "Of" if y.shape[2] > 1 else ""  # one of several filters
             for f in range(y.shape[2]):
-                parts.append(table(f"Output{f' of filter {f + 1}' if y.shape[2] > 1 else ''}", y[:, :, f], places))
-            which = f", filter {self.filter + 1}" if y.shape[2] > 1 else ""
+                parts.append(table(words[f"output{of}"].format(i=f + 1), y[:, :, f], places))
+            which = words[f"sum{of}"].format(row=row + 1, column=column + 1, i=self.filter + 1)
             lines = "<br>".join(escape(line) for line in self.sum_text.split("\n"))
-            parts.append(f"<p>Row {row + 1}, column {column + 1}{which} of the output: {lines}</p>")
+            parts.append(f"<p>{which} {lines}</p>")
         return "".join(parts)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import traitlets
 
-from cnnlib.widgets.base import CourseWidget, data_of
+from cnnlib.widgets.base import CourseWidget, data_of, words_of
 from cnnlib.widgets.cells import LIMIT, as_lists, lengths, number_of, numbers_of, short
 from cnnlib.widgets.chance import chance
 from cnnlib.widgets.traits import Flag, OneOf, Whole
@@ -250,39 +250,41 @@ class DropoutExplorer(CourseWidget):
         """A table for a row of units, three for maps: what comes in, what is dropped, what goes on."""
         if self.problem:
             return f"<p>{escape(self.problem)}.</p>"
-        state = f"in training, mask {self.draws} of seed {self.seed}" if self.training else "in use"
-        title = (
-            f"{'SpatialDropout2D' if self.spatial else 'Dropout'}({short(self.rate)}) {state}, scaling: {self.scaling}"
+        words = words_of(self.name)["paper"]
+        layer = f"{'SpatialDropout2D' if self.spatial else 'Dropout'}({short(self.rate)})"
+        title = words["training" if self.training else "use"].format(
+            layer=layer, draws=self.draws, seed=self.seed, scaling=self.scaling
         )
-        of = f"{self._chances(self.spatial)} {'maps' if self.spatial else 'numbers'}"
-        words = (
-            f"<p>Kept: {self.kept} of {of}. The next unit gets {short(self.next_input)}; in use it gets "
-            f"{short(self.next_in_use)}, in training {short(self.next_mean)} on average over {self.draws} masks.</p>"
+        kept = words["keptMaps" if self.spatial else "kept"].format(
+            kept=self.kept,
+            all=self._chances(self.spatial),
+            now=short(self.next_input),
+            use=short(self.next_in_use),
+            mean=short(self.next_mean),
+            draws=self.draws,
         )
+        kept = f"<p>{kept}</p>"
         if not self.spatial:
-            rows = {
-                "comes in": map(short, self.numbers),
-                "mask": ("kept" if kept else "dropped" for kept in self.mask),
-                "goes on": map(short, self.output),
-                f"mean of {self.draws} masks": map(short, self.mean_output),
-            }
-            body = "".join(
-                f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-                for name, cells in rows.items()
+            rows = (
+                map(short, self.numbers),
+                (words["marks"][int(kept)] for kept in self.mask),
+                map(short, self.output),
+                map(short, self.mean_output),
             )
-            return f"<table><caption>{escape(title)}</caption>{body}</table>{words}"
+            body = "".join(
+                f'<tr><th scope="row">{name.format(draws=self.draws)}</th>'
+                f"{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+                for name, cells in zip(words["rows"], rows, strict=True)
+            )
+            return f"<table><caption>{escape(title)}</caption>{body}</table>{kept}"
         tables = "".join(
-            f"<table><caption>Map {c + 1}: {name}</caption>"
+            f"<table><caption>{name.format(i=c + 1)}</caption>"
             + "".join(f"<tr>{''.join(f'<td>{short(x)}</td>' for x in row)}</tr>" for row in numbers[..., c])
             + "</table>"
             for c in range(self.channels)
-            for name, numbers in (
-                ("comes in", self.numbers),
-                ("goes on, single cells dropped", self.single_output),
-                ("goes on, whole maps dropped", self.output),
-            )
+            for name, numbers in zip(words["maps"], (self.numbers, self.single_output, self.output), strict=True)
         )
-        return f"<p>{escape(title)}</p>{tables}{words}"
+        return f"<p>{escape(title)}</p>{tables}{kept}"
 
 
 @lru_cache(maxsize=32)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from html import escape
 
-from cnnlib.widgets.base import SHARED, CourseWidget, data_of, source
+from cnnlib.widgets.base import SHARED, CourseWidget, data_of, page_words, source
 
 try:
     import minify
@@ -34,10 +34,8 @@ def page_data(widgets: Collection[type[CourseWidget]]) -> str:
 
     So the script need not know in which language a page is, and a page carries no more than it uses.
     """
-    words = json.loads(source("strings.json"))
-    names = {widget.name for widget in widgets}
     content = {
-        "words": {key: text for key, text in words.items() if key in names or key in COMMON_WORDS},
+        "words": page_words([*COMMON_WORDS, *(widget.name for widget in widgets)]),
         "presets": {widget.name: data_of(widget.script) for widget in widgets},
         "schemas": {widget.name: widget.schema() for widget in widgets},
     }

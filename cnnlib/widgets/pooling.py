@@ -8,7 +8,7 @@ import traitlets
 
 from cnnlib import geometry, reference
 from cnnlib._arguments import integer
-from cnnlib.widgets.base import CourseWidget, data_of
+from cnnlib.widgets.base import CourseWidget, data_of, words_of
 from cnnlib.widgets.cells import LIMIT, as_lists, digits, lengths, numbers_of, scaled, short, sign, table
 from cnnlib.widgets.traits import OneOf, Sides, Whole
 
@@ -339,30 +339,30 @@ class PoolingExplorer(CourseWidget):
 
     def fallback(self) -> str:
         """Tables of the input and of the output, and how the number at the current position comes about."""
+        words = words_of(self.name)["paper"]
         parts = [f"<p><code>{escape(self.code)}</code></p>"]
-        moved = f", moved right by {self.shift}" if self.shift else ""
+        moved = words["moved"].format(shift=self.shift) if self.shift else ""
         try:
             rows, columns = self._window(self.position)
         except ValueError as problem:
-            parts.append(table(f"Input{moved}", self.moved_picture, most=16))
-            return "".join([*parts, f"<p>No output: {escape(str(problem))}</p>"])
+            parts.append(table(words["input"] + moved, self.moved_picture, most=16))
+            return "".join([*parts, f"<p>{escape(words['noOutput'].format(problem=problem))}</p>"])
         parts += [
-            table(f"Input{moved}", self.moved_picture, most=16),
-            table("Output", np.atleast_2d(self.output), most=16),
+            table(words["input"] + moved, self.moved_picture, most=16),
+            table(words["output"], np.atleast_2d(self.output), most=16),
         ]
         row, column = divmod(self.position, 1 if self._global else self.output_shape[1])
-        words = f"Row {row + 1}, column {column + 1} of the output: {self.formula}"
+        how = {"row": row + 1, "column": column + 1, "formula": self.formula}
         if self._max:
-            at = self.sources.reshape(-1, 2)[self.position] + 1
-            words += f", from row {at[0]}, column {at[1]} of the input"
-        parts.append(f"<p>{escape(words)}.</p>")
-        shown = {"reads": "How many windows read each cell", "gradient": "The gradient that each cell receives"}
-        if self.show in shown:
-            parts.append(table(shown[self.show], getattr(self, self.show), most=16))
+            how["fromRow"], how["fromColumn"] = self.sources.reshape(-1, 2)[self.position] + 1
+        parts.append(f"<p>{escape(words['sumFrom' if self._max else 'sum'].format(**how))}</p>")
+        if self.show in ("reads", "gradient"):
+            parts.append(table(words[self.show], getattr(self, self.show), most=16))
         if self.shift:
-            counts = [self.changed_cells, _differ(self.moved_picture, self.picture)]
-            outputs, inputs = (f"{int(changed.sum())} of {changed.size}" for changed in counts)
-            parts.append(f"<p>The move changes {inputs} input cells and {outputs} outputs.</p>")
+            counts = {"outputs": self.changed_cells, "inputs": _differ(self.moved_picture, self.picture)}
+            told = {name: f"{int(changed.sum())}" for name, changed in counts.items()}
+            told |= {f"{name}All": f"{changed.size}" for name, changed in counts.items()}
+            parts.append(f"<p>{words['changes'].format(**told)}</p>")
         return "".join(parts)
 
 
@@ -392,4 +392,5 @@ def _python(value) -> str:
 
 def _some(words, glue) -> str:
     more = len(words) - WRITTEN
-    return glue.join(words[:WRITTEN]) + (f"{glue}… ({more} more)" if more > 0 else "")
+    rest = words_of(PoolingExplorer.name)["more"].format(more=more)
+    return glue.join(words[:WRITTEN]) + (f"{glue}… ({rest})" if more > 0 else "")

@@ -9,7 +9,7 @@ import traitlets
 
 from cnnlib import geometry
 from cnnlib._arguments import integer, show
-from cnnlib.widgets.base import CourseWidget, source
+from cnnlib.widgets.base import CourseWidget, source, words_of
 from cnnlib.widgets.traits import Layers, OneOf, Whole
 
 LARGEST = 256  # input side
@@ -221,22 +221,21 @@ class ReceptiveField(CourseWidget):
 
     def fallback(self) -> str:
         """A table for each stack and, of two, who is cheaper at which input size."""
-        parts = [self._table("Stack A", self.layers)]
+        words = words_of(self.name)["paper"]
+        parts = [self._table("A", self.layers)]
         if self.other:
-            parts.append(self._table("Stack B", self.other))
-            names = {"layers": "A needs fewer", "other": "B needs fewer", "equal": "equal"}
-            runs = "; ".join(f"n = {low} to {high}: {names[who]}" for low, high, who in self.cost_runs[:6])
-            parts.append(f"<p>Multiply-accumulates by input size: {runs or 'the two fit at no common size'}.</p>")
+            parts.append(self._table("B", self.other))
+            runs = [words["run"].format(low=low, high=high, who=words["who"][who]) for low, high, who in self.cost_runs]
+            parts.append(f"<p>{words['costs'].format(runs='; '.join(runs[:6]) or words['never'])}</p>")
         return "".join(parts)
 
     def _table(self, title, layers):
-        head = ("layer", "output", "jump", "start", "field", "inside the input", "parameters", "multiply-accumulates")
-        body = []
+        words, body = words_of(self.name)["paper"], []
         for i, (layer, row) in enumerate(zip(layers, self._rows(layers), strict=True)):
             size = row["output_size"]
             cells = [
                 f"{i + 1} {_title(layer)}",
-                "no output" if size is None else f"{size} × {size}",
+                words["noOutput"] if size is None else f"{size} × {size}",
                 row["jump"],
                 "–" if size is None else row["start"],
                 f"{row['receptive_field']} × {row['receptive_field']}",
@@ -246,9 +245,9 @@ class ReceptiveField(CourseWidget):
             ]
             first, *rest = (escape(str(cell)) for cell in cells)
             body.append(f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>')
-        columns = "".join(f'<th scope="col">{name}</th>' for name in head)
-        shape = f"{self.n} × {self.n} × {self.in_channels}"
-        return f"<table><caption>{title} on {shape}</caption><tr>{columns}</tr>{''.join(body)}</table>"
+        columns = "".join(f'<th scope="col">{name}</th>' for name in words["columns"])
+        caption = words["stack"].format(name=title, shape=f"{self.n} × {self.n} × {self.in_channels}")
+        return f"<table><caption>{caption}</caption><tr>{columns}</tr>{''.join(body)}</table>"
 
 
 def _numbers(layer):
@@ -258,9 +257,13 @@ def _numbers(layer):
 
 def _title(layer):
     k, s, padding, d = _numbers(layer)
-    filters = f", {layer['filters']} filters" if "filters" in layer else ""
-    mode = padding if isinstance(padding, str) else f"padding {show(padding)}"
-    return f"{layer['type']} {k}×{k}{filters}, stride {s}, {mode}{f', dilation {d}' if d > 1 else ''}"
+    words = words_of(ReceptiveField.name)["paper"]
+    parts = [f"{layer['type']} {k}×{k}"]
+    parts += [words["filters"].format(count=layer["filters"])] if "filters" in layer else []
+    parts += [words["strides"].format(s=s)]
+    parts += [padding if isinstance(padding, str) else words["padding"].format(zeros=show(padding))]
+    parts += [words["dilation"].format(d=d)] if d > 1 else []
+    return ", ".join(parts)
 
 
 def _inside(cells, size, start, jump, field, n):

@@ -4,7 +4,7 @@ from html import escape
 from typing import ClassVar
 
 from cnnlib import geometry
-from cnnlib.widgets.base import CourseWidget
+from cnnlib.widgets.base import CourseWidget, words_of
 from cnnlib.widgets.traits import LAYERS, Layers, OneOf, Sides, Whole
 
 LARGEST = 4096  # a side above this is not followed, here and in the script
@@ -179,31 +179,28 @@ class SizeCalculator(CourseWidget):
 
     def fallback(self) -> str:
         """A table of the layers and what each makes of its input, narrow enough for a phone; below it, remarks."""
-        rows, notes = [], []
+        words, rows, notes = words_of(self.name)["paper"], [], []
         for i, (layer, row) in enumerate(zip(self.layers, self.rows, strict=True), 1):
             arguments = ", ".join(f"{key}={_show(value)}" for key, value in layer.items() if key != "type")
             numbers = [
-                _times(row["output_shape"] or ["none"]),
+                _times(row["output_shape"] or [words["none"]]),
                 f"{row['params']:,}",
                 "" if row["macs"] is None else f"{row['macs']:,}",
             ]
             cells = "".join(f"<td>{number}</td>" for number in numbers)
             rows.append(f'<tr><th scope="row">{layer["type"]}<br><small>{escape(arguments)}</small></th>{cells}</tr>')
             if row["problem"]:
-                notes.append(f"Layer {i} has no output: {row['problem']}.")
+                notes.append(words["problem"].format(i=i, problem=row["problem"]))
         try:
             pads, unread = self._each(_pads), self._each(_unread)
         except ValueError:
             pass  # the chosen layer has no output, or no input: said above
         else:
-            if self._layer["type"] == "Conv2DTranspose":
-                note = f"cells cut off before and after {_show(pads)}"
-            else:
-                never = _show(unread) if unread else "none"
-                note = f"zeros before and after {_show(pads)}, rows and columns never read {never}"
-            notes.append(f"Layer {self._index + 1}: {note}.")
-        heads = "".join(f'<th scope="col">{text}</th>' for text in ("Layer", "Output", "Parameters", "MACs"))
-        caption = f"Size calculator: an input of {_times((*_both(self.n), self.in_channels))}"
+            note = words["cut" if self._layer["type"] == "Conv2DTranspose" else "pads"]
+            never = _show(unread) if unread else words["none"]
+            notes.append(note.format(i=self._index + 1, pads=_show(pads), unread=never))
+        heads = "".join(f'<th scope="col">{text}</th>' for text in words["columns"])
+        caption = words["caption"].format(shape=_times((*_both(self.n), self.in_channels)))
         table = f"<table><caption>{caption}</caption><tr>{heads}</tr>{''.join(rows)}</table>"
         return table + "".join(f"<p>{escape(note)}</p>" for note in notes)
 
