@@ -123,7 +123,8 @@ export const ui = (() => {
         const output = h("output", { for: input.id });
         tie(key, () => {
           input.value = model.get(key);
-          input.ariaValueText = output.textContent = format(model.get(key));
+          const now = `${format(model.get(key))}`;
+          if (output.textContent !== now) input.ariaValueText = output.textContent = now;
         });
         return labelled(key, input, output);
       }
