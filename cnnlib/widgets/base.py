@@ -19,9 +19,13 @@ def source(name: str) -> str:
 
 
 @cache
+def _strings() -> dict:
+    return json.loads(source("strings.json"))
+
+
 def words_of(widget: str) -> dict:
     """What strings.json says under a widget's name; its "paper" are the words of `fallback`, which no page needs."""
-    return json.loads(source("strings.json"))[widget]
+    return _strings()[widget]
 
 
 def page_words(widgets) -> dict:
@@ -50,7 +54,7 @@ def _referred(value: dict):
 
 def notebook_module(script: str, needs: tuple = ()) -> str:
     """One ES module, which anywidget loads: every word (`STRINGS`), the shared files, the widget's `DATA`, the widget."""
-    constants = {"STRINGS": page_words(json.loads(source("strings.json"))), "DATA": data_of(script)}
+    constants = {"STRINGS": page_words(_strings()), "DATA": data_of(script)}
     heads = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
     return "\n".join([*heads, *map(source, (*SHARED, *needs)), source(script)])
 
