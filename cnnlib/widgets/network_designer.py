@@ -9,7 +9,7 @@ import traitlets
 from cnnlib._arguments import boolean, integer, show
 from cnnlib.widgets import network_rows as net
 from cnnlib.widgets.base import CourseWidget, words_of
-from cnnlib.widgets.traits import OneOf, Sides, Whole
+from cnnlib.widgets.traits import OneOf, Sides, Whole, both
 
 DATA, TYPES, MOST = net.DATA, net.TYPES, net.DATA["most"]
 QUANTITIES = ("params", "macs", "memory", "receptive_field")
@@ -294,7 +294,7 @@ class NetworkDesigner(CourseWidget):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the input."""
-        return (*net.both(self.n), self.in_channels)
+        return (*both(self.n), self.in_channels)
 
     def _solved(self):
         return net.solve(self.layers, self.input_shape, self.classes)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from cnnlib import geometry
 from cnnlib._arguments import show
 from cnnlib.widgets.base import data_of
+from cnnlib.widgets.traits import both
 
 DATA = data_of("network_designer.js")
 TYPES = DATA["types"]
@@ -258,11 +259,6 @@ def _fixed(layer, taken):
     trained = layer["trainable_params"]
     shape = taken[0].shape if layer["shape"] is None else tuple(layer["shape"])
     return shape, field, trained, layer["params"] - trained, layer["macs"]
-
-
-def both(value):
-    """Return (rows, columns) of one number or two."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
 def zeros(padding):

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from cnnlib import geometry
 from cnnlib.widgets.base import CourseWidget, words_of
-from cnnlib.widgets.traits import LAYERS, Layers, OneOf, Sides, Whole
+from cnnlib.widgets.traits import LAYERS, Layers, OneOf, Sides, Whole, both
 
 LARGEST = 4096  # a side above this is not followed, here and in the script
 _ONE_LAYER = ("kernel_size", "strides", "padding", "dilation_rate", "filters", "use_bias")
@@ -58,7 +58,7 @@ class SizeCalculator(CourseWidget):
         Keys: type; input_shape and output_shape, (height, width, channels), None where there is none; params; macs,
         None without an output; problem, the reason why it has no output, "" where it has one.
         """
-        rows, sides, channels = [], _both(self.n), self.in_channels
+        rows, sides, channels = [], both(self.n), self.in_channels
         for layer in self.layers:
             filters, output, problem, macs = layer.get("filters", channels), None, "", None
             inputs = sides and (*sides, channels)
@@ -119,7 +119,7 @@ class SizeCalculator(CourseWidget):
     @property
     def output_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of the output; ValueError where the layer does not fit."""
-        return (*_both(self.output_size), self._layer.get("filters", self._inputs[2]))
+        return (*both(self.output_size), self._layer.get("filters", self._inputs[2]))
 
     @property
     def pad_amounts(self) -> tuple:
@@ -142,7 +142,7 @@ class SizeCalculator(CourseWidget):
     @property
     def macs(self) -> int:
         """Multiply-accumulates on one image, 0 for a pool; ValueError where the layer does not fit."""
-        return _macs(self._layer, self._inputs, _both(self.output_size))
+        return _macs(self._layer, self._inputs, both(self.output_size))
 
     def settings_for_target(self) -> list[dict]:
         """Every setting of the layer within the calculator's limits that turns its input side into `target`.
@@ -200,7 +200,7 @@ class SizeCalculator(CourseWidget):
             never = _show(unread) if unread else words["none"]
             notes.append(note.format(i=self._index + 1, pads=_show(pads), unread=never))
         heads = "".join(f'<th scope="col">{text}</th>' for text in words["columns"])
-        caption = words["caption"].format(shape=_times((*_both(self.n), self.in_channels)))
+        caption = words["caption"].format(shape=_times((*both(self.n), self.in_channels)))
         table = f"<table><caption>{caption}</caption><tr>{heads}</tr>{''.join(rows)}</table>"
         return table + "".join(f"<p>{escape(note)}</p>" for note in notes)
 
@@ -224,17 +224,12 @@ for _key in (*_ONE_LAYER, "output_padding"):
 # --- one layer, one axis of it ------------------------------------------------------------------------------------
 
 
-def _both(value):
-    """Return (rows, columns) of one number or two."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-
-
 def _axis(n, layer, axis):
     """Return geometry's arguments."""
     padding = layer["padding"]
     if isinstance(padding, list) and any(isinstance(side, list) for side in padding):
         padding = padding[axis]
-    sides = {key: _both(layer.get(key, 1))[axis] for key in ("kernel_size", "strides", "dilation_rate")}
+    sides = {key: both(layer.get(key, 1))[axis] for key in ("kernel_size", "strides", "dilation_rate")}
     return {"n": n, "padding": padding, **sides}
 
 
@@ -242,7 +237,7 @@ def _output(n, layer, axis):
     if layer["type"] == "Conv2DTranspose":
         extra = layer["output_padding"]
         return geometry.transposed_output_size(
-            **_axis(n, layer, axis), output_padding=extra if extra is None else _both(extra)[axis]
+            **_axis(n, layer, axis), output_padding=extra if extra is None else both(extra)[axis]
         )
     return geometry.output_size(**_axis(n, layer, axis))
 
@@ -269,13 +264,13 @@ def _macs(layer, inputs, outputs):
     if "filters" not in layer:
         return 0
     sides = inputs[:2] if layer["type"] == "Conv2DTranspose" else outputs
-    return geometry.conv_macs(sides, _both(layer["kernel_size"]), inputs[2], layer["filters"])
+    return geometry.conv_macs(sides, both(layer["kernel_size"]), inputs[2], layer["filters"])
 
 
 def _check(layer):
     """Raise ValueError for what Keras refuses whatever the input is."""
     strides, dilation = layer["strides"], layer.get("dilation_rate", 1)
-    if "filters" in layer and max(_both(strides)) > 1 and max(_both(dilation)) > 1:
+    if "filters" in layer and max(both(strides)) > 1 and max(both(dilation)) > 1:
         raise ValueError(
             f"strides={_show(strides)} and dilation_rate={_show(dilation)} are both above 1, which Keras refuses"
         )

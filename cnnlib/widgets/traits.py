@@ -215,6 +215,11 @@ class Layers(traitlets.TraitType):
         }
 
 
+def both(value):
+    """Return (rows, columns) of one number or two."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
 def _pair(name, value, check):
     """Return both sides, checked."""
     if len(value) != 2:
