@@ -12,11 +12,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import record as record_tool
 from cnnlib import models, training
 from cnnlib.data import Dataset, Split
-from cnnlib.training import budget, checkpoint, loop, recipe, record
+from cnnlib.training import adam, budget, checkpoint, loop, recipe, record
 from cnnlib.training.hardware import Hardware, _cpu, detect
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,17 +62,18 @@ def metrics_of(run):
 
 
 class At(keras.callbacks.Callback):
-    """Call `action` in the given epoch (from 0), at the given batch."""
+    """Call `action` in the given epoch (from 0), after the given batch, or the next after which Keras calls."""
 
     def __init__(self, epoch, batch, action):
         super().__init__()
-        self.wanted, self.action, self.epoch = (epoch, batch), action, None
+        self.wanted, self.action, self.epoch, self.done = (epoch, batch), action, None, False
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if (self.epoch, batch) == self.wanted:
+        if not self.done and self.epoch == self.wanted[0] and batch >= self.wanted[1]:
+            self.done = True
             self.action()
 
 
@@ -81,8 +83,10 @@ CHILD = """
 import json, os, signal, sys
 import tensorflow as tf
 tf.config.experimental.enable_op_determinism()
+from cnnlib.training import loop
 from test_training import At, metrics_of, quick, toy_net
 
+loop.STEPS_A_CALL = 2  # or one call would be the epoch, and nothing lie in the middle of it
 how, run_dir, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 replace = os.replace
@@ -354,7 +358,7 @@ def test_each_epoch_sees_every_image_once_in_an_order_of_its_own():
     x, y = np.arange(10)[:, None], np.arange(10)
 
     def orders(seed, epochs):
-        batches = [b.numpy().tolist() for _, b in loop._batches(x, y, 4, seed, epochs)]
+        batches = [b.numpy().tolist() for e in epochs for _, b in loop._batches(x, y, 4, seed, lambda e=e: e)]
         assert [len(b) for b in batches] == [4, 4, 2] * len(epochs)
         flat = sum(batches, [])
         return [flat[i : i + 10] for i in range(0, len(flat), 10)]
@@ -364,6 +368,65 @@ def test_each_epoch_sees_every_image_once_in_an_order_of_its_own():
     assert len({tuple(order) for order in all_five}) == 5
     assert orders(0, range(3, 5)) == all_five[3:]  # what a resumed run sees
     assert orders(1, range(5)) != all_five
+
+
+def test_several_steps_in_one_call_train_what_single_steps_train(monkeypatch):
+    class Calls(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.calls = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.calls.append(batch)
+
+    runs, calls = [], []
+    for most in (1, 4):
+        monkeypatch.setattr(loop, "STEPS_A_CALL", most)
+        count = Calls()
+        # 5 whole batches and a small one: the second call of an epoch finds two steps instead of four
+        runs.append(quick(epochs=3, batch_size=8, images=43, callbacks=[count]))
+        calls.append(len(count.calls) / 3)
+    assert calls == [6, 2]
+    single, several = (run.history for run in runs)
+    for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(single[metric], several[metric], rtol=1e-4)
+
+
+def test_the_bar_ends_where_the_epochs_end(monkeypatch):
+    bars = []
+    make = loop._bar
+    monkeypatch.setattr(loop, "_bar", lambda *args: bars.append(make(*args)) or bars[-1])
+    monkeypatch.setattr(loop, "_in_notebook", lambda: True)
+    quick(epochs=2, batch_size=8, images=43, progress=True)
+    assert bars[0].total == 12 and bars[0].n == 12
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+def test_adam_in_one_operation_steps_as_kerass_does(steps):
+    rng = np.random.default_rng(steps)
+    shapes = [(3, 3, 4, 8), (8,), (50, 70)]
+    schedule = training.warm_up_and_decay(images=100, batch_size=10, epochs=3)
+    for settings in (
+        {},
+        {"learning_rate": schedule},
+        {"beta_1": 0.5, "epsilon": 0.1},
+        {"amsgrad": True},
+        {"clipnorm": 0.5},
+    ):
+        first = [rng.normal(size=shape).astype("float32") for shape in shapes]
+        given = [[rng.normal(size=shape).astype("float32") for shape in shapes] for _ in range(steps)]
+        ends = []
+        for kind in (keras.optimizers.Adam, adam.Adam):
+            weights = [keras.Variable(w, name=f"w{i}") for i, w in enumerate(first)]
+            optimizer = kind(**settings)
+            for gradients in given:
+                optimizer.apply([tf.constant(g) for g in gradients], weights)
+            ends.append([*weights, *optimizer.variables])
+        names = [[v.name for v in end[3:]] for end in ends]
+        assert names[0] == names[1]  # a checkpoint of one fits the other
+        for keras_own, own in zip(*ends, strict=True):
+            np.testing.assert_allclose(keras_own, own, rtol=1e-4, atol=1e-6)
+        assert steps == 1 or not np.allclose(ends[1][0], first[0])  # the schedule begins at 0
 
 
 def test_a_subset_is_drawn_by_the_seed():
@@ -686,8 +749,9 @@ def test_an_augmented_image_is_a_moved_or_mirrored_one():
     x = np.arange(6 * 12 * 10 * 3, dtype=np.int32).reshape(6, 12, 10, 3) + 1
     y = np.arange(6)[:, None]
     padded = np.pad(x, [(0, 0), (4, 4), (4, 4), (0, 0)])
-    seen = set()
-    for images, labels in loop._batches(x, y, 4, 3, range(40), True):
+    seen, epochs = set(), iter(range(40))
+    batches = loop._batches(x, y, 4, 3, lambda: next(epochs), True)
+    for images, labels in (batch for _ in range(40) for batch in batches):
         for image, label in zip(np.asarray(images), np.asarray(labels)[:, 0], strict=True):
             found = [
                 (i, j, mirrored)
@@ -704,15 +768,15 @@ def test_an_augmented_image_is_a_moved_or_mirrored_one():
 
 def test_augmentation_keeps_the_order_and_comes_back_after_a_stop():
     x, y = np.arange(30, dtype=np.int32)[:, None, None, None] * np.ones((1, 8, 8, 1), np.int32), np.arange(30)[:, None]
-    orders = [
-        np.concatenate([np.asarray(labels)[:, 0] for _, labels in loop._batches(x, y, 7, 1, range(2), augment)])
-        for augment in (False, True)
-    ]
-    np.testing.assert_array_equal(*orders)
-    late = [np.asarray(images) for images, _ in loop._batches(x, y, 7, 1, range(1, 2), True)]
-    both = [np.asarray(images) for images, _ in loop._batches(x, y, 7, 1, range(2), True)]
-    np.testing.assert_array_equal(np.concatenate(late), np.concatenate(both)[30:])
-    assert not np.array_equal(np.concatenate(both)[:30], np.concatenate(both)[30:])
+
+    def epoch(number, augment):
+        images, labels = zip(*loop._batches(x, y, 7, 1, lambda: number, augment), strict=True)
+        return np.concatenate(images), np.concatenate(labels)[:, 0]
+
+    for number in range(2):
+        np.testing.assert_array_equal(epoch(number, False)[1], epoch(number, True)[1])
+    np.testing.assert_array_equal(epoch(1, True)[0], epoch(1, True)[0])
+    assert not np.array_equal(epoch(0, True)[0], epoch(1, True)[0])
 
 
 def test_an_augmented_run_says_so_in_its_record(tmp_path):

@@ -1,7 +1,7 @@
 """Compile, train, keep the best weights, checkpoint and resume. Keras's own ``fit`` does the training.
 
-The images reach it as one ``tf.data.Dataset`` of whole batches, and every number that matters (recipe, order,
-best weights) is settled before or after Keras's loop, so a net that several devices share needs no other loop either.
+The images reach it as a ``tf.data.Dataset`` of whole batches, and every number that matters (recipe, order, best
+weights) is settled before or after Keras's loop, so a net that several devices share needs no other loop either.
 """
 
 import inspect
@@ -16,12 +16,18 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from cnnlib._arguments import boolean, integer
+from cnnlib.summary import summarize
 from cnnlib.training import check, distribute, recipe
+from cnnlib.training.adam import Adam
 from cnnlib.training.record import metric_names
 from cnnlib.training.state import State
 
 CHECKPOINT = "checkpoint.npz"
 SHIFT = 4  # pixels by which augmentation moves an image at most
+
+# Python, Keras and the bar take a millisecond or two between two steps. A net whose steps are short makes several of
+# them in one call, at most so many, and no more than take this many multiply-accumulates (forward).
+STEPS_A_CALL, MACS_A_CALL = 10, 2e9
 
 
 def fit(
@@ -75,7 +81,8 @@ def fit(
         augment: True shows each training image a little differently every time: moved by up to 4 pixels along both
             axes (zeros come in), mirrored left to right in half of the cases (He et al. 2016, section 4.2).
         run_dir: folder of the checkpoint; None keeps none.
-        callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint.
+        callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint. Those for
+            batches are called once for up to ten steps where steps are short (Keras's ``steps_per_execution``).
         progress: show a bar and print a line an epoch.
 
     Returns:
@@ -104,7 +111,7 @@ def fit(
     x, y = _subset(dataset.train, images, seed)
     devices = distribute.devices(model)
     with distribute.scope(model.distribute_strategy if devices > 1 else None):
-        _compile(model, x, y, dataset.validation.y, learning_rate)
+        _compile(model, x, y, dataset.validation.y, learning_rate, batch_size)
     changes = {"shift": SHIFT, "mirror": True} if augment else None
     counted = devices if distribute.changes_what_is_trained(model) else None
     described = recipe.describe(model, dataset, x, y, batch_size, seed, changes, counted)
@@ -124,11 +131,10 @@ def fit(
         bar = _bar(progress, done, epochs, len(x), batch_size)
         try:
             model.fit(
-                _batches(x, y, batch_size, seed, range(done, epochs), augment, devices),
+                _batches(x, y, batch_size, seed, lambda: len(state.history["loss"]), augment, devices),
                 shuffle=False,  # the order is made above, the same one whenever this epoch is trained
                 initial_epoch=done,
                 epochs=epochs,
-                steps_per_epoch=-(-len(x) // batch_size),
                 validation_data=(validation_x, validation_y),
                 validation_batch_size=validation_batch,
                 verbose=0,
@@ -175,7 +181,7 @@ def _subset(split, images, seed):
     return x[chosen], y[chosen]
 
 
-def _compile(model, x, y, validation_y, learning_rate):
+def _compile(model, x, y, validation_y, learning_rate, batch_size):
     # A few images go through the net: that builds a net which was written without an Input, and shows what it
     # puts out. A row of logits that happens to look like probabilities is possible, eight of them are not.
     sample = keras.ops.convert_to_numpy(model(x[:8])).astype("float32")
@@ -192,22 +198,34 @@ def _compile(model, x, y, validation_y, learning_rate):
     else:
         probabilities = bool((sample >= 0).all() and np.allclose(sample.sum(axis=-1), 1, atol=1e-2))
         model.compile(
-            keras.optimizers.Adam(1e-3 if learning_rate is None else learning_rate),
+            Adam(1e-3 if learning_rate is None else learning_rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=not probabilities),
             metrics=["accuracy"],
             # On a GPU Keras would choose XLA, which may compile for as long as a training cell should take,
             # and once more for the last, smaller batch. On a CPU it is slower than without.
             jit_compile=False,
+            steps_per_execution=_steps_a_call(model, batch_size),
         )
     model.optimizer.build(model.trainable_variables)
 
 
-def _batches(x, y, batch_size, seed, epochs, augment=False, devices=1):
-    """Return the batches of all ``epochs``, one epoch after another, each in an order of its own.
+def _steps_a_call(model, batch_size):
+    try:
+        macs = summarize(model).macs
+    except ValueError:  # a class whose inside nobody can follow
+        return 1
+    return int(min(max(1, MACS_A_CALL // (max(1, macs) * batch_size)), STEPS_A_CALL))
+
+
+def _batches(x, y, batch_size, seed, epoch, augment=False, devices=1):
+    """Return the batches of an epoch, which begins when Keras asks for them; ``epoch`` is called then and tells its number.
 
     For several devices a batch has a third part, the images' weights.
     """
-    plans = np.stack([_plan(len(x), seed, epoch, augment) for epoch in epochs])
+
+    def plan():
+        yield _plan(len(x), seed, epoch(), augment)
+
     with tf.device("CPU"):  # the images stay in main memory; batches travel
         x, y = tf.constant(x), tf.constant(y)
 
@@ -217,8 +235,9 @@ def _batches(x, y, batch_size, seed, epochs, augment=False, devices=1):
             return _moved(images, plan[:, 1:]) if augment else images, tf.gather(y, plan[:, 0]), *weights
 
         return (
-            tf.data.Dataset.from_tensor_slices(plans)
+            tf.data.Dataset.from_generator(plan, output_signature=tf.TensorSpec((len(x), 4 if augment else 1), "int32"))
             .flat_map(lambda plan: tf.data.Dataset.from_tensor_slices(plan).batch(batch_size))
+            .apply(tf.data.experimental.assert_cardinality(-(-len(x) // batch_size)))
             .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
             .prefetch(tf.data.AUTOTUNE)
         )
@@ -276,9 +295,12 @@ class _Watch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}")
+        self.steps_before = self.bar.n
 
     def on_train_batch_end(self, batch, logs=None):
-        self.bar.update()
+        # The last call of an epoch may hold fewer steps than its number says.
+        steps = min(batch + 1, self.params["steps"])
+        self.bar.update(self.steps_before + steps - self.bar.n)
 
     def on_test_begin(self, logs=None):
         distribute.agree(self.model)
