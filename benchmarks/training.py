@@ -2,7 +2,7 @@
 
     make bench-training                                    all six nets, about 8 minutes on two free cores
     .venv/bin/python benchmarks/training.py vgg16 lenet5   some of them
-    .venv/bin/python benchmarks/training.py --json speed.json
+    .venv/bin/python benchmarks/training.py --json cnnlib/results/speed/notes_recipe.json   for `cnnlib.compare`
 
 Run it on a machine that does nothing else. "Ours" is ``training.build(models.X)`` in the number format that it chooses
 here, trained by ``training.fit``, on pixels 0 to 255. "Notes" is a class in float32 with a softmax, trained by Keras's own

@@ -18,7 +18,9 @@ CHROMIUM = (
 # Workers take whole files, in this order: a long one that came last would leave the other worker idle.
 LONGEST = (
     "test_numbers.py",
+    "test_training.py",
     "test_conv_explorer.py",
+    "test_network_designer.py",
     "test_pooling.py",
     "test_batch_norm.py",
     "test_dropout_explorer.py",

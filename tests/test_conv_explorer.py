@@ -1092,23 +1092,40 @@ def test_the_keras_code_gives_the_same_numbers(open_widget, settings):
 # --- 32 x 32 ---------------------------------------------------------------------------------------------
 
 
+DOTS = """nth => { const dots = document.querySelectorAll('.cnnlib-dots')[nth], sides = ['--rows', '--columns'].map(side => Number(dots.style.getPropertyValue(side)));
+  return [...sides, [...dots.firstChild.getContext('2d').getImageData(0, 0, sides[1], sides[0]).data]]; }"""
+# The colour that the style gives to a cell of each look now, as canvas pixels.
+STYLED = """looks => looks.map(look => {
+  const td = document.createElement('td'), brush = document.createElement('canvas').getContext('2d');
+  td.className = look;
+  document.querySelector('.cnnlib-board').append(td);
+  brush.fillStyle = getComputedStyle(td).backgroundColor;
+  td.remove();
+  brush.fillRect(0, 0, 1, 1);
+  return [...brush.getImageData(0, 0, 1, 1).data];
+})"""
+
+
+def dots(page, nth=0):
+    """[row, column, RGBA] of the picture behind a board's cells."""
+    rows, columns, data = page.evaluate(DOTS, nth)
+    return np.reshape(data, (rows, columns, 4))
+
+
 def test_a_picture_of_32_by_32(open_widget):
     widget = ConvExplorer(image="photo", kernel="sobel_x", position=345)
     page = open_widget(widget, width=800)
     assert page.locator(f"{INPUT} td").count() == 1024
     assert page.locator(".cnnlib td").evaluate_all("all => all.filter(td => td.textContent).length") == 9  # the kernel
     # Grey by value: 0 is black, the largest white; and as told in words.
-    levels = page.locator(f"{INPUT} td").evaluate_all(
-        "all => all.map(td => getComputedStyle(td).backgroundColor.match(/\\d+/g)[0])"
-    )
-    assert np.allclose(np.array(levels, float), widget.picture.ravel() * 17, atol=1)
+    assert np.allclose(dots(page)[..., 0], widget.picture[..., 0] * 17, atol=1)
     assert "Black is 0, white is 15." in page.inner_text("main")
     # Outputs below zero and above it have two colours.
     y = np.array(widget.output).ravel()
-    signs = page.locator(f"{OUTPUT} td").evaluate_all("all => all.map(td => td.matches('.minus') ? -1 : 1)")
-    assert np.array_equal(signs, np.where(y < 0, -1, 1))
-    colours = page.locator(f"{OUTPUT} td").evaluate_all("all => all.map(td => getComputedStyle(td).backgroundColor)")
-    assert colours[int(y.argmin())] != colours[int(y.argmax())] != colours[int(np.abs(y).argmin())]
+    colours = dots(page, 1)[..., :3].reshape(-1, 3).astype(int)
+    clear = np.abs(y) > np.abs(y).max() / 8  # the accents: blue above zero, orange below
+    assert np.array_equal(np.where(colours[:, 2] > colours[:, 0], 1, -1)[clear], np.where(y < 0, -1, 1)[clear])
+    assert len({tuple(colours[int(at)]) for at in (y.argmin(), y.argmax(), np.abs(y).argmin())}) == 3
     # The window is a frame, not a colour.
     edge = cell(page, INPUT, 11, 15)
     assert marked(page, "in", INPUT) == [[r, c] for r in range(11, 14) for c in range(15, 18)]
@@ -1118,6 +1135,64 @@ def test_a_picture_of_32_by_32(open_widget):
     ]  # fmt: skip
     cell(page, INPUT, 20, 20).hover()
     assert f"Input row 21, column 21 is {widget.picture[20, 20, 0]:g}." in sum_text(page)[0]
+
+
+def test_pixels_behind_the_cells_are_the_numbers_in_both_themes(open_widget):
+    widget = ConvExplorer(image="photo", kernel="sobel_x", padding=1)
+    page = open_widget(widget, width=800)
+
+    def check():
+        seen = dots(page)
+        assert seen.shape == (34, 34, 4)
+        inside = np.pad(np.full((32, 32), 255), 1)
+        assert np.array_equal(seen[..., 3], inside)  # padding has no colour
+        assert np.allclose(seen[1:-1, 1:-1, 0], widget.picture[..., 0] * 17, atol=1)
+        y = np.reshape(widget.output, (32, 32))
+        steps = np.floor(np.abs(y) * 8 / np.abs(y).max() + 0.5).astype(int)
+        looks = [
+            f"{'minus' if value < 0 else 'plus'} v{step}" for value, step in zip(y.ravel(), steps.ravel(), strict=True)
+        ]
+        names = sorted(set(looks))
+        styled = dict(zip(names, page.evaluate(STYLED, names), strict=True))
+        assert len({tuple(colour) for colour in styled.values()}) > 9
+        assert np.array_equal(dots(page, 1).reshape(-1, 4), [styled[look] for look in looks])
+        return dots(page, 1)
+
+    light = check()
+    # Another theme while the page is open: nothing else changes.
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_function(
+        f"([...was]) => JSON.stringify(({DOTS})(1)[2]) !== JSON.stringify(was)", arg=light.ravel().tolist()
+    )
+    dark = check()
+    assert dark[..., :3].mean() < 90 < 160 < light[..., :3].mean()
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    page.wait_for_function(
+        f"([...was]) => JSON.stringify(({DOTS})(1)[2]) !== JSON.stringify(was)", arg=dark.ravel().tolist()
+    )
+    assert np.array_equal(check(), light)
+    # On paper it is there too, and each pixel lies under its cell.
+    for medium in ("screen", "print"):
+        page.emulate_media(media=medium)
+        places = page.evaluate("""() => [...document.querySelectorAll('.cnnlib-dots')].map(dots => {
+          const box = dots.getBoundingClientRect(), { rows } = dots.nextSibling, last = rows[rows.length - 1].lastChild.getBoundingClientRect();
+          const first = rows[0].cells[0].getBoundingClientRect();
+          return [first.left - box.left, first.top - box.top, box.right - last.right, box.bottom - last.bottom].map(Math.abs);
+        })""")
+        assert len(places) == 2
+        assert np.max(places) <= 0.6, medium
+        assert np.array_equal(dots(page, 1), light)
+
+
+def test_legible_numbers_have_no_pixels_behind_them(open_widget):
+    page = open_widget(ConvExplorer(image="photo"), width=800)
+    assert page.locator(".cnnlib-dots").count() == 2
+    slide(page, "Input size", 6)
+    assert page.locator(".cnnlib-dots").count() == 0
+    assert page.locator(f"{INPUT} td.grey").count() == 36
+    slide(page, "Input size", 32)
+    assert page.locator(".cnnlib-dots").count() == 2
+    assert dots(page).shape == (32, 32, 4)
 
 
 @pytest.mark.parametrize("size", [5, 8, 16, 20, 31])
@@ -1176,7 +1251,7 @@ def test_a_phone_never_scrolls_sideways(open_page, tmp_path):
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     cut = page.locator(".cnnlib-conv-explorer *").evaluate_all(
-        "all => all.filter(e => !e.closest('table, .cnnlib-sr') && e.getBoundingClientRect().right > 390).map(e => e.outerHTML.slice(0, 80))"
+        "all => all.filter(e => !e.closest('table, .cnnlib-dots, .cnnlib-sr') && e.getBoundingClientRect().right > 390).map(e => e.outerHTML.slice(0, 80))"
     )
     assert cut == []
     assert page.locator(".cnnlib-conv-explorer").count() == len(STATES)

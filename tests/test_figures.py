@@ -9,6 +9,7 @@ import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 
+import matplotlib.colors
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -57,6 +58,16 @@ GALLERY = {
     "curves": lambda: figures.curves(run(0.3)),
     "curves, one epoch": lambda: figures.curves({"loss": [1.0]}, "loss"),
     "curves of five": lambda: figures.curves({f"network {i}": run(0.2 + i / 50) for i in range(5)}, "accuracy"),
+    "small multiples": lambda: figures.small_multiples({f"network {i}": run(0.2 + i / 9) for i in range(5)}),
+    "small multiples, laid over": lambda: figures.small_multiples(
+        {"one": run(0.3), "mine alone": {}}, {"one": [run(0.1, 4)], "mine alone": [run(0.2)]}, "loss"
+    ),
+    "scatter": lambda: figures.scatter(
+        {"small": (5e5, [56.0, 52.8]), "twin": (5.1e5, [55.9]), "mine": (5e5, [54.0]), "large": (6e8, [80.0])},
+        "multiply-accumulates",
+        "test accuracy, %",
+        marked=["mine"],
+    ),
     "windows": lambda: figures.windows({"valid": (7, 3, 3), "same": (8, 3, 2, "same"), "gaps": (9, 3, 1, 0, 2)}),
     "counts": lambda: figures.counts(COUNTS[:7, :7], np.eye(5, dtype=int), titles=["read", "stamps"]),
     "confusion": lambda: figures.confusion_matrix(COUNTS, CLASSES),
@@ -388,3 +399,43 @@ def test_a_bad_argument_is_named(bad):
     draw, error, message = bad
     with pytest.raises(error, match=message):
         draw()
+
+
+def test_small_multiples_show_the_others_behind_and_mine_in_front():
+    runs = {name: run(rate) for name, rate in (("one", 0.1), ("two", 0.3), ("three", 0.6))}
+    fig = figures.small_multiples(runs, {"two": [run(0.2, 5)]})
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["one", "two", "three"]
+    colours = [matplotlib.colors.to_hex(line.get_color()) for line in fig.axes[1].lines]
+    assert colours == [figures.GRID] * 2 + [figures.BLUE] * 2 + [figures.ORANGE] * 2
+    drawn = [line.get_ydata().tolist() for line in fig.axes[1].lines]
+    assert drawn[:2] == [runs["one"]["val_accuracy"], runs["three"]["val_accuracy"]]
+    assert drawn[2:4] == [runs["two"]["accuracy"], runs["two"]["val_accuracy"]]
+    assert len(drawn[4]) == 5
+    for wrong, message in (
+        (({},), "one net at least"),
+        ((runs, {"four": []}), "over names panels that are not there: four"),
+        ((runs, {}, "precision"), "one has no 'precision'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            figures.small_multiples(*wrong)
+
+
+def test_a_scatters_points_lie_where_they_should_and_their_names_beside_them():
+    points = {"a": (1e3, [1, 3]), "b": (1e3, [2.01]), "long name": (1e6, [5.0]), "c": (1.02e3, [2.1])}
+    fig = figures.scatter(points, "cost", "score", marked=["b"])
+    ax = fig.axes[0]
+    dots = {tuple(line.get_xydata()[0]) for line in ax.lines if line.get_marker() != ""}
+    assert dots == {(1e3, 2.0), (1e3, 2.01), (1e6, 5.0), (1.02e3, 2.1)}
+    boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    assert set(boxes) == set(points)
+    whole = ax.get_window_extent()
+    for (one, box), (other, second) in itertools.combinations(boxes.items(), 2):
+        assert not box.overlaps(second), (one, other)
+    assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in boxes.values())
+    for wrong, message in (
+        (({}, "x", "y"), "one point at least"),
+        (({"a": (0, [1])}, "x", "y"), "x must be above 0"),
+        (({"a": (1, [1])}, "x", "y", ["b"]), "marked names points that are not there: b"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            figures.scatter(*wrong)

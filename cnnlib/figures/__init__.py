@@ -7,6 +7,7 @@ imported.
 
 from .bundle import FIGURE_MIME, mime_bundle, show
 from .cbapd import cbapd_legend
+from .comparing import scatter, small_multiples
 from .diagrams import block_3d, dense_network, pipeline, split_bar
 from .grids import confusion_matrix, numbers_grid
 from .images import feature_maps, image_grid, kernels
@@ -44,7 +45,9 @@ __all__ = [
     "network_alt",
     "numbers_grid",
     "pipeline",
+    "scatter",
     "show",
+    "small_multiples",
     "split_bar",
     "subplots",
     "windows",

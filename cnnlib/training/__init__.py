@@ -8,7 +8,15 @@ TensorFlow.
 from cnnlib.training.budget import LARGE, SCALES, Scale, build, precision, scale
 from cnnlib.training.checkpoint import CheckpointError
 from cnnlib.training.loop import fit
-from cnnlib.training.record import Run, check_record, conditions, load_record, load_records, save_record
+from cnnlib.training.record import (
+    Run,
+    check_record,
+    conditions,
+    load_record,
+    load_records,
+    recipe_in_words,
+    save_record,
+)
 from cnnlib.training.schedule import warm_up_and_decay
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "load_record",
     "load_records",
     "precision",
+    "recipe_in_words",
     "save_record",
     "scale",
     "warm_up_and_decay",

@@ -244,11 +244,7 @@ def conditions(records):
     if any(kind != kinds[0] for kind in kinds):
         raise ValueError(f"records must be of one net and recipe, got {[r['name'] for r in records]}")
     net, recipe = kinds[0]
-    parts = {
-        "data set": recipe["dataset"],
-        "pictures": f"{recipe['images']:,} to train, {recipe['validation_images']:,} to validate",
-        "training": f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {_optimizer(recipe['optimizer'])}",
-        "numbers": recipe["precision"],
+    parts = recipe_in_words(recipe) | {
         "seeds": ", ".join(str(r["seed"]) for r in records),
         "machine": _each(
             f"{r['hardware']['gpu'] or r['hardware']['cpu']}, cores: {r['hardware']['cores']}" for r in records
@@ -256,14 +252,25 @@ def conditions(records):
         "code": _each((r["git"] or {"commit": "not known"})["commit"][:12] for r in records),
         "finished": _each(r["finished"][:10] for r in records),
     }
+    if any(r["resumed"] for r in records):
+        parts["resumed"] = "seed " + ", ".join(str(r["seed"]) for r in records if r["resumed"])
+    return "\n".join([net, *(f"  {part:<9} {text}" for part, text in parts.items())])
+
+
+def recipe_in_words(recipe):
+    """Return what a recipe says, seed and net left out, as {"data set", "pictures", "training", "numbers": text}."""
+    parts = {
+        "data set": recipe["dataset"],
+        "pictures": f"{recipe['images']:,} to train, {recipe['validation_images']:,} to validate",
+        "training": f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, {_optimizer(recipe['optimizer'])}",
+        "numbers": recipe["precision"],
+    }
     if "augment" in recipe:
         moves = recipe["augment"]
         parts["pictures"] += f"; moved by up to {moves['shift']} pixels" + (", mirrored" if moves["mirror"] else "")
     if "devices" in recipe:
         parts["training"] += f"; {recipe['devices']} devices share each batch"
-    if any(r["resumed"] for r in records):
-        parts["resumed"] = "seed " + ", ".join(str(r["seed"]) for r in records if r["resumed"])
-    return "\n".join([net, *(f"  {part:<9} {text}" for part, text in parts.items())])
+    return parts
 
 
 def _optimizer(settings):

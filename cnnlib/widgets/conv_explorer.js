@@ -4,7 +4,7 @@
 // Recognition of Handwritten Digits" (CC BY 4.0); "photo" and "colour" are cut from the US Navy's portrait of Grace
 // Hopper (public domain, matplotlib's sample grace_hopper.jpg), 16 levels.
 const T = STRINGS["conv-explorer"], { h, fill, same } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
-const { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, makeBoard, painter, ARROWS, PAGES } = cells;
+const { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, ARROWS, PAGES } = cells;
 const DRAWN = 64; // the most cells on a side that fit
 const SIDED = Object.keys(MOST).slice(0, 4); // settings with a number for each axis
 
@@ -18,10 +18,13 @@ const div = (kind, ...children) => h("div", { class: `cnnlib-conv-${kind}` }, ..
 
 // --- what the settings stand for ---
 // The lengths of nested lists; null where rows are not alike.
+const shapes = new WeakMap(); // a setting's lists are asked often, and never change
 function shape(lists) {
   if (!isList(lists)) return [];
-  const inner = lists.map(shape);
-  return inner.every((one) => one && same(one, inner[0])) ? [lists.length, ...inner[0]] : null;
+  if (shapes.has(lists)) return shapes.get(lists);
+  const inner = lists.map(shape), is = inner.every((one) => one && `${one}` === `${inner[0]}`) ? [lists.length, ...inner[0]] : null;
+  shapes.set(lists, is);
+  return is;
 }
 const ownSides = (lists) => (shape(lists) ?? [1, 1]).slice(0, 2);
 const imageSize = (get) => pair(get("size") ?? images[get("image")]?.size ?? ownSides(get("image")));
@@ -126,15 +129,19 @@ function plan(get, x) {
   return { ...layer, problem, x, stored, w: get("flip") ? stored.map((slices) => slices.map(turned)) : stored, down, across,
     bias: isList(bias) ? bias : Array(filters).fill(bias), padded: x.map((image) => down.cells.map((r) => across.cells.map((c) => image[r]?.[c]))) };
 }
-// [filter][row][column]
-const convolve = ({ padded, w, bias, down, across }) => w.map((slices, f) => down.windows.map((rows) => across.windows.map((columns) => {
-  let total = bias[f];
-  for (let c = 0; c < slices.length; c++) for (let a = 0; a < rows.length; a++) {
-    const row = padded[c][rows[a][0]], weights = slices[c][rows[a][1]];
-    for (let b = 0; b < columns.length; b++) total += (row[columns[b][0]] ?? 0) * weights[columns[b][1]];
-  }
-  return total;
-})));
+// [filter][row][column]. A weight's products are added to a whole row of outputs at a time: their places are a stride apart.
+function convolve({ padded, w, bias, down, across }) {
+  const images = padded.map((image) => image.map((row) => new Float64Array(row.map((x) => x ?? 0)))), { windows } = across;
+  const stride = windows[1] ? windows[1][0][0] - windows[0][0][0] : 1;
+  return w.map((slices, f) => down.windows.map((rows) => {
+    const totals = new Float64Array(windows.length).fill(bias[f]);
+    slices.forEach((slice, c) => rows.forEach(([place, a]) => windows[0].forEach(([start, b]) => {
+      const row = images[c][place], weight = slice[a][b];
+      for (let r = 0, at = start; r < totals.length; r++, at += stride) totals[r] += row[at] * weight;
+    })));
+    return [...totals];
+  }));
+}
 
 function kerasCode({ w, s, d, p, k, size, transposed, bias, y }) {
   const explicit = !isWord(p), ends = padSides(p).map(fold), filters = w.length, channels = w[0].length;
@@ -163,9 +170,9 @@ export default {
   render({ model, el }) {
     const get = (key) => model.get(key), view = ui.view({ model, el, name: "conv-explorer" });
     // A cell is {board, i, j}. hot: the one that the reader points at. told: nothing is said before the first drawing is done.
-    let hot = null, apart = false, timer, told = false, width = el.clientWidth - 30, last = 0, seen, cell, picture, legend;
+    let hot = null, apart = false, timer, told = false, width = el.clientWidth - 30, last = 0, seen, cell, picture, legend, shades;
     let inputs, kernels, outputs, boards = [];
-    const made = {}; // every board so far, by kind, channel and filter
+    const made = {}; // every board so far, by kind, channel and filter; the rows that they stand in
     let { x, w, stored, s, d, p, k, size, names, refused, transposed, bias, problem, down, across, padded } = plan(get, readImage(get)), y; // see plan()
     const preset = () => images[get("image")]; // undefined for own numbers
     const tell = (text) => { if (told && !timer) view.say(text); };
@@ -315,9 +322,15 @@ export default {
       kernels = w.map((slices, f) => slices.map((_, c) => board("weight", c, f)));
       outputs = w.map((_, f) => board("output", 0, f));
       boards = [...inputs, ...kernels.flat(), ...outputs];
-      const row = (...list) => div("row", list.flat()), elements = (some) => some.map(({ element }) => element);
-      const filters = outputs.map(({ element }, f) => row(row(elements(kernels[f])), element));
-      stage.replaceChildren(row(elements(inputs), together), div("filters", filters));
+      // What stays is not moved: to take thousands of cells off the page and put them back takes long.
+      const set = (parent, list) => {
+        list.forEach((one, i) => { if (parent.children[i] !== one) parent.insertBefore(one, parent.children[i]); });
+        while (parent.children[list.length]) parent.lastChild.remove();
+        return parent;
+      };
+      const row = (key, ...list) => set(made[key] ??= div("row"), list), elements = (some) => some.map(({ element }) => element);
+      const filters = outputs.map(({ element }, f) => row(`row ${f}`, row(`weights ${f}`, ...elements(kernels[f])), element));
+      set(stage, [row("inputs", ...elements(inputs), together), set(made.filters ??= div("filters"), filters)]);
     }
     // How large a cell can be.
     function measure() {
@@ -331,12 +344,12 @@ export default {
       for (let n = many + (many === 3); side < enough && n; n--) side = max(side, largest((side) => n * (all * side + 16))); // n channels in a line
       const weight = max(side, 30), slices = many > 1 ? many * (k[1] * weight + 16) : kernel(side), beside = many === 1 && column(side) <= room;
       cell = { side, weight, notes: side > 28, inline: beside || slices + out * side + 24 <= room };
-      stage.style.cssText = `--cell:${side}px;--weight:${weight}px;--least:${slices}px`;
+      Object.entries({ cell: side, weight, least: slices }).forEach(([name, now]) => stage.style.setProperty(`--${name}`, `${now}px`));
       const kinds = ["stage", beside && "beside", cell.inline && "sums", side < 18 && "small"];
       stage.className = kinds.filter(Boolean).map((kind) => `cnnlib-conv-${kind}`).join(" ");
     }
     function paint() {
-      const { level, text, coloured, signed, most } = painter(cell.side, padded, preset()?.picture);
+      const { level, text, coloured, legible, signed, most } = painter(cell.side, padded, preset()?.picture);
       const skipped = [down, across].map((axis) => new Set(axis.unread)), all = [down.all, across.all], many = x.length > 1;
       const inputName = fill(T.input, { sides: sides(size) }) + (same(all, size) ? "" : fill(transposed ? T.spread : T.padded, { all: sides(all) }));
       const draw = (board, name, heading, ...rest) => {
@@ -346,17 +359,17 @@ export default {
       // Two lines over boards that stand in a row; the first of them bears the name.
       const heading = (name, c) => (many ? `${c ? "\u00a0" : name}\n${channelName(c)}` : name);
       const look = (v, i, j) => (v !== undefined && (skipped[0].has(down.cells[i]) || skipped[1].has(across.cells[j])) ? `unread ${level(v)}` : level(v));
-      inputs.forEach((board, c) => draw(board, inputName, heading(inputName, c), padded[c], look, text, [down.before, across.before]));
+      inputs.forEach((board, c) => draw(board, inputName, heading(inputName, c), padded[c], look, text, [down.before, across.before], legible ? null : shades));
       kernels.flat().forEach((board) => {
-        const { filter, channel } = board, slice = w[filter][channel], shades = painter(cell.weight, slice);
+        const { filter, channel } = board, slice = w[filter][channel], own = painter(cell.weight, slice);
         const name = fill(w[1] ? T.filter : T.kernel, { i: filter + 1, sides: sides(k) }) + (get("flip") ? T.turned : "");
-        draw(board, name, heading(name, channel), slice, shades.level, shades.text);
+        draw(board, name, heading(name, channel), slice, own.level, own.text);
       });
       outputs.forEach((board, f) => {
-        const numbers = y?.[f] ?? [], shades = painter(cell.side, numbers, coloured);
+        const numbers = y?.[f] ?? [], own = painter(cell.side, numbers, coloured);
         const name = y ? fill(T.output, { sides: sides([numbers.length, numbers[0].length]) }) : T.noOutput;
-        draw(board, name, many && cell.inline ? `${name}\n\u00a0` : name, numbers, shades.level, shades.text,
-          [floor(down.before / s[0]), floor(across.before / s[1])]);
+        draw(board, name, many && cell.inline ? `${name}\n\u00a0` : name, numbers, own.level, own.text,
+          [floor(down.before / s[0]), floor(across.before / s[1])], own.legible ? null : shades);
       });
       legend = coloured && fill(T.legend, { most: show(most) });
       together.hidden = !coloured || signed || x.length !== 3 || preset() && get("image") !== "colour";
@@ -410,6 +423,7 @@ export default {
       if (problem) tell(text);
     }
     function draw() {
+      shades ??= palette(stage);
       const of = JSON.stringify(["image", "size", "in_channels"].map(get));
       if (picture?.of !== of) picture = { of, x: readImage(get) }; // the input's numbers stay while their settings do
       ({ x, w, stored, s, d, p, k, size, names, refused, transposed, bias, problem, down, across, padded } = plan(get, picture.x));
@@ -421,6 +435,11 @@ export default {
       paint();
       explain();
       move();
+    }
+    function retheme(anyway) {
+      const old = shades;
+      shades = palette(stage);
+      if (anyway || shades !== old) draw();
     }
     // What one step of the window, or the reader's hand, changes.
     function move() {
@@ -505,6 +524,7 @@ export default {
     const stage = h("div", { class: "cnnlib-conv-stage",
       pointerover({ target, pointerType }) { if (pointerType !== "touch") point(find(target)); },
       pointerleave() { point(null); },
+      transitionrun({ target }) { if (target === stage) retheme(); }, // see the style sheet
       click({ target }) { const c = find(target); if (c && y) { back(c); pin(c); } },
       focusin({ target }) {
         const c = find(target);
@@ -569,9 +589,9 @@ export default {
     view.watch(["speed"], () => { if (timer) play(true); });
     told = true;
     const observer = new ResizeObserver(([{ contentRect: { width: now } }]) => {
-      if (!now || abs(now - width) < 2) return;
+      if (!now || abs(now - width) < 2) return now && retheme(); // while out of sight it heard of no other theme
       width = now;
-      draw();
+      retheme(true);
     });
     observer.observe(frame);
     return () => { play(false); observer.disconnect(); view.dispose(); };

@@ -23,7 +23,7 @@ from cnnlib.widgets.cells import (
     sign,
     table,
 )
-from cnnlib.widgets.traits import Flag, OneOf, Sides, Whole
+from cnnlib.widgets.traits import Flag, OneOf, Sides, Whole, both, two_of
 
 _DATA = data_of("conv_explorer.js")
 MOST = _DATA["most"]
@@ -134,7 +134,7 @@ class _Padding(traitlets.TraitType):
 
     def schema(self):
         zeros = {"type": "integer", "minimum": 0, "maximum": MOST["padding"]}
-        return {"anyOf": [{"enum": ["valid", "same"]}, zeros, _twice(zeros), _twice(_twice(zeros))]}
+        return {"anyOf": [{"enum": ["valid", "same"]}, zeros, two_of(zeros), two_of(two_of(zeros))]}
 
 
 class _Bias(traitlets.TraitType):
@@ -252,7 +252,7 @@ class ConvExplorer(CourseWidget):
         preset = _DATA["images"].get(self.image) if isinstance(self.image, str) else None
         if preset:
             own = np.array([digits(channel) for channel in preset["channels"]])
-            height, width = _pair(self.size or preset["size"])
+            height, width = both(self.size or preset["size"])
             if preset.get("picture"):
                 own = np.array([scaled(channel, height, width) for channel in own])
             else:
@@ -260,7 +260,7 @@ class ConvExplorer(CourseWidget):
         else:
             own = np.array(self.image, float)
             own = np.moveaxis(own[..., None] if own.ndim == 2 else own, -1, 0)
-            height, width = _pair(self.size or list(own.shape[1:]))
+            height, width = both(self.size or list(own.shape[1:]))
             own = np.pad(own, ((0, 0), (0, max(height - own.shape[1], 0)), (0, max(width - own.shape[2], 0))))
             own = own[:, :height, :width]
         channels = []
@@ -275,13 +275,13 @@ class ConvExplorer(CourseWidget):
         channels = self._channels()
         if isinstance(self.kernel, str) or isinstance(self.kernel[0], str):
             names = [self.kernel] if isinstance(self.kernel, str) else self.kernel
-            slices = [_preset_slice(name, *_pair(self.kernel_size or 3), channels) for name in names]
+            slices = [_preset_slice(name, *both(self.kernel_size or 3), channels) for name in names]
             return np.stack([np.stack([w] * channels, axis=-1) for w in slices], axis=-1)
         w = np.array(self.kernel, float)
         if w.ndim == 2:
             w = np.stack([w] * channels, axis=-1)
         w = w[..., None] if w.ndim == 3 else w
-        return _resized(w, *_pair(self.kernel_size or list(w.shape[:2])))
+        return _resized(w, *both(self.kernel_size or list(w.shape[:2])))
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -305,9 +305,7 @@ class ConvExplorer(CourseWidget):
             y = np.einsum("oia,pjb,ijc,abcf->opf", rows, columns, x, w) + b
         else:
             padding = self.padding if isinstance(self.padding, str) else tuple(map(tuple, _pad_sides(self.padding)))
-            y = reference.conv2d(x[None], w, b, tuple(_pair(self.strides)), padding, tuple(_pair(self.dilation_rate)))[
-                0
-            ]
+            y = reference.conv2d(x[None], w, b, both(self.strides), padding, both(self.dilation_rate))[0]
         return (y[:, :, 0] if w.shape[-1] == 1 else y).tolist()
 
     @property
@@ -366,13 +364,13 @@ class ConvExplorer(CourseWidget):
     def _axes(self) -> list[tuple]:
         """The arguments that cnnlib.geometry takes, for rows and for columns."""
         if isinstance(self.image, str):
-            size = _pair(self.size or _DATA["images"][self.image]["size"])
+            size = both(self.size or _DATA["images"][self.image]["size"])
         else:
-            size = _pair(self.size or [len(self.image), len(self.image[0])])
+            size = both(self.size or [len(self.image), len(self.image[0])])
         named = isinstance(self.kernel, str) or isinstance(self.kernel[0], str)
-        kernel = _pair(self.kernel_size or (3 if named else [len(self.kernel), len(self.kernel[0])]))
+        kernel = both(self.kernel_size or (3 if named else [len(self.kernel), len(self.kernel[0])]))
         pads = [self.padding] * 2 if isinstance(self.padding, str) else map(tuple, _pad_sides(self.padding))
-        return list(zip(size, kernel, _pair(self.strides), pads, _pair(self.dilation_rate), strict=True))
+        return list(zip(size, kernel, both(self.strides), pads, both(self.dilation_rate), strict=True))
 
     def _sides(self, axis) -> int:
         n, k, s, p, d = axis
@@ -382,7 +380,7 @@ class ConvExplorer(CourseWidget):
             raise ValueError(
                 f"padding={show(self.padding)} is neither 'valid' nor 'same', all that Conv2DTranspose knows"
             )
-        if max(_pair(self.strides)) > 1 and max(_pair(self.dilation_rate)) > 1:
+        if max(both(self.strides)) > 1 and max(both(self.dilation_rate)) > 1:
             raise ValueError(
                 f"strides={show(self.strides)} and dilation_rate={show(self.dilation_rate)} are both above 1, which Keras refuses"
             )
@@ -498,22 +496,14 @@ class ConvExplorer(CourseWidget):
 # --- numbers ------------------------------------------------------------------------------------------------
 
 
-def _pair(value):
-    return value if isinstance(value, list) else [value, value]
-
-
 def _at(value, i):
     return value[i] if isinstance(value, list) else value
 
 
-def _twice(schema):
-    return {"type": "array", "items": schema, "minItems": 2, "maxItems": 2}
-
-
 def _pad_sides(padding):
     """Return explicit padding as [[top, bottom], [left, right]]."""
-    sides = _pair(padding)
-    return sides if isinstance(sides[0], list) else [sides, sides]
+    sides = both(padding)
+    return list(sides) if isinstance(sides[0], list) else [list(sides)] * 2
 
 
 def _resized(w, rows, columns):

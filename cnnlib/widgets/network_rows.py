@@ -21,7 +21,7 @@ from typing import NamedTuple
 from cnnlib import geometry
 from cnnlib._arguments import show
 from cnnlib.widgets.base import data_of
-from cnnlib.widgets.traits import both
+from cnnlib.widgets.traits import as_code, both
 
 DATA = data_of("network_designer.js")
 TYPES = DATA["types"]
@@ -318,19 +318,8 @@ def more(layer):
 def called_with(layer, classes):
     """Return the arguments that a row gives to Keras as code, the first ones without their names."""
     given, first = arguments(layer), len(DATA["positional"].get(layer["type"], ()))
-    texts = [python(classes if value is None and layer["type"] == "Dense" else value) for value in given.values()]
+    texts = [as_code(classes if value is None and layer["type"] == "Dense" else value) for value in given.values()]
     return ", ".join([*texts[:first], *(f"{key}={text}" for key, text in list(zip(given, texts, strict=True))[first:])])
-
-
-def python(value):
-    """Return a value as Python code has it."""
-    if isinstance(value, (list, tuple)):
-        return "(" + ", ".join(map(python, value)) + ("," if len(value) == 1 else "") + ")"
-    if value == 1 / 255 and not isinstance(value, bool):
-        return "1 / 255"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # JavaScript has one kind of number
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def called(text):
@@ -360,7 +349,7 @@ def code(layers, shape, classes):
         elif what == "InputLayer":
             inputs.append(f"x{i + 1}")
             names[i] = f"x{i + 1}"
-            call = f"keras.Input({python(layer['shape'])})"
+            call = f"keras.Input({as_code(layer['shape'])})"
         elif kind == "Fixed" and layer["shape"] == []:
             continue
         else:
@@ -381,7 +370,7 @@ def code(layers, shape, classes):
         return all_names[0] if len(all_names) == 1 else f"[{', '.join(all_names)}]"
 
     end = f"model = keras.Model({several(inputs)}, {several([names[i] for i in ends] or ['inputs'])})"
-    return "\n".join([*heads, f"inputs = keras.Input({python(list(shape))})", *lines, end])
+    return "\n".join([*heads, f"inputs = keras.Input({as_code(list(shape))})", *lines, end])
 
 
 def _snake(name):

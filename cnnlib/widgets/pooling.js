@@ -192,7 +192,10 @@ export default {
       edit.hidden = !held;
       cancelAnimationFrame(linking);
       put(overlay);
-      if (!here) return view.news(box.textContent);
+      if (!here) {
+        [input, output].forEach((board) => board.mark(new Map()));
+        return view.news(box.textContent);
+      }
       const c = held ?? (!timer && find(hot) || here);
       const mark = (one, kind, note) => {
         const map = marks[+!one.input], at = boardOf(one).at(one.i, one.j);

@@ -10,7 +10,7 @@ from cnnlib import geometry, reference
 from cnnlib._arguments import integer
 from cnnlib.widgets.base import CourseWidget, data_of, words_of
 from cnnlib.widgets.cells import LIMIT, as_lists, digits, lengths, numbers_of, scaled, short, sign, table
-from cnnlib.widgets.traits import OneOf, Sides, Whole
+from cnnlib.widgets.traits import OneOf, Sides, Whole, as_code, both
 
 _DATA = data_of("pooling.js")
 MOST = _DATA["most"]
@@ -135,7 +135,7 @@ class PoolingExplorer(CourseWidget):
         """The numbers of the input before the shift, (rows, columns)."""
         if self.image == "own":
             return np.array(_preset("digit", 8, 8) if self.numbers is None else self.numbers, float)
-        return _preset(self.image, *_pair(self.size))
+        return _preset(self.image, *both(self.size))
 
     @property
     def moved_picture(self) -> np.ndarray:
@@ -253,8 +253,8 @@ class PoolingExplorer(CourseWidget):
         """The layer as Keras code; strides are left out where they are the pool's size by default."""
         if self._global:
             return f"keras.layers.{_LAYERS[self.kind]}()"
-        strides = "" if self.strides is None else f", strides={_python(self.strides)}"
-        size = _python(self.pool_size)
+        strides = "" if self.strides is None else f", strides={as_code(self.strides)}"
+        size = as_code(self.pool_size)
         return f'keras.layers.{_LAYERS[self.kind]}(pool_size={size}{strides}, padding="{self.padding}")'
 
     @property
@@ -287,8 +287,8 @@ class PoolingExplorer(CourseWidget):
         size = self.picture.shape
         if self._global:
             return [(n, n, n, "valid") for n in size]
-        pool = _pair(self.pool_size)
-        strides = pool if self.strides is None else _pair(self.strides)
+        pool = both(self.pool_size)
+        strides = pool if self.strides is None else both(self.strides)
         return [(*axis, self.padding) for axis in zip(size, pool, strides, strict=True)]
 
     def _layer(self) -> tuple:
@@ -380,14 +380,6 @@ def _preset(name, height, width) -> np.ndarray:
 
 def _differ(one, other) -> np.ndarray:
     return np.abs(one - other) > 1e-9
-
-
-def _pair(value) -> list[int]:
-    return value if isinstance(value, list) else [value, value]
-
-
-def _python(value) -> str:
-    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
 
 
 def _some(words, glue) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from cnnlib import geometry
 from cnnlib.widgets.base import CourseWidget, words_of
-from cnnlib.widgets.traits import LAYERS, Layers, OneOf, Sides, Whole, both
+from cnnlib.widgets.traits import LAYERS, Layers, OneOf, Sides, Whole, as_code, both
 
 LARGEST = 4096  # a side above this is not followed, here and in the script
 _ONE_LAYER = ("kernel_size", "strides", "padding", "dilation_rate", "filters", "use_bias")
@@ -181,7 +181,7 @@ class SizeCalculator(CourseWidget):
         """A table of the layers and what each makes of its input, narrow enough for a phone; below it, remarks."""
         words, rows, notes = words_of(self.name)["paper"], [], []
         for i, (layer, row) in enumerate(zip(self.layers, self.rows, strict=True), 1):
-            arguments = ", ".join(f"{key}={_show(value)}" for key, value in layer.items() if key != "type")
+            arguments = ", ".join(f"{key}={as_code(value)}" for key, value in layer.items() if key != "type")
             numbers = [
                 _times(row["output_shape"] or [words["none"]]),
                 f"{row['params']:,}",
@@ -197,8 +197,8 @@ class SizeCalculator(CourseWidget):
             pass  # the chosen layer has no output, or no input: said above
         else:
             note = words["cut" if self._layer["type"] == "Conv2DTranspose" else "pads"]
-            never = _show(unread) if unread else words["none"]
-            notes.append(note.format(i=self._index + 1, pads=_show(pads), unread=never))
+            never = as_code(unread).replace(",)", ")") if unread else words["none"]
+            notes.append(note.format(i=self._index + 1, pads=as_code(pads), unread=never))
         heads = "".join(f'<th scope="col">{text}</th>' for text in words["columns"])
         caption = words["caption"].format(shape=_times((*both(self.n), self.in_channels)))
         table = f"<table><caption>{caption}</caption><tr>{heads}</tr>{''.join(rows)}</table>"
@@ -272,15 +272,8 @@ def _check(layer):
     strides, dilation = layer["strides"], layer.get("dilation_rate", 1)
     if "filters" in layer and max(both(strides)) > 1 and max(both(dilation)) > 1:
         raise ValueError(
-            f"strides={_show(strides)} and dilation_rate={_show(dilation)} are both above 1, which Keras refuses"
+            f"strides={as_code(strides)} and dilation_rate={as_code(dilation)} are both above 1, which Keras refuses"
         )
-
-
-def _show(value):
-    """Return a setting as Keras's own code would have it."""
-    if isinstance(value, (list, tuple)):
-        return "(" + ", ".join(map(_show, value)) + ")"
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _times(shape):

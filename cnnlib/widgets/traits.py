@@ -35,7 +35,7 @@ class Sides(Whole):
 
     def schema(self) -> dict:
         """What the trait takes, as a JSON Schema."""
-        return {"anyOf": [super().schema(), _twice(super().schema())]}
+        return {"anyOf": [super().schema(), two_of(super().schema())]}
 
 
 class Flag(traitlets.TraitType):
@@ -189,7 +189,7 @@ class Layers(traitlets.TraitType):
 
         def whole(least, most, pairs=self.rectangular):
             number = {"type": "integer", "minimum": least, "maximum": most}
-            return {"anyOf": [number, _twice(number)]} if pairs else number
+            return {"anyOf": [number, two_of(number)]} if pairs else number
 
         zeros = whole(0, self.most["zeros"], pairs=True)
         words = {"enum": ["valid", "same"]}
@@ -197,7 +197,7 @@ class Layers(traitlets.TraitType):
             "filters": whole(1, self.most["filters"], pairs=False),
             "use_bias": {"type": "boolean"},
             "output_padding": {"anyOf": [{"enum": [None]}, whole(0, self.most["strides"] - 1)]},
-            "padding": {"anyOf": [words, zeros] + ([_twice(zeros)] if self.rectangular else [])},
+            "padding": {"anyOf": [words, zeros] + ([two_of(zeros)] if self.rectangular else [])},
         }
         fields |= {key: whole(1, self.most[key]) for key in ("kernel_size", "strides", "dilation_rate")}
         items = []
@@ -220,6 +220,22 @@ def both(value):
     return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
+def as_code(value):
+    """Return a setting as Python code has it."""
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(map(as_code, value)) + ("," if len(value) == 1 else "") + ")"
+    if value == 1 / 255 and not isinstance(value, bool):
+        return "1 / 255"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JavaScript has one kind of number
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def two_of(schema):
+    """Return the JSON schema of a list of two."""
+    return {"type": "array", "items": schema, "minItems": 2, "maxItems": 2}
+
+
 def _pair(name, value, check):
     """Return both sides, checked."""
     if len(value) != 2:
@@ -230,7 +246,3 @@ def _pair(name, value, check):
 def _fold(pair):
     """Return one number for two equal ones."""
     return pair[0] if pair[0] == pair[1] else pair
-
-
-def _twice(schema):
-    return {"type": "array", "items": schema, "minItems": 2, "maxItems": 2}
