@@ -62,18 +62,17 @@ def metrics_of(run):
 
 
 class At(keras.callbacks.Callback):
-    """Call `action` in the given epoch (from 0), after the given batch, or the next after which Keras calls."""
+    """Call `action` in the given epoch (from 0), at the given batch."""
 
     def __init__(self, epoch, batch, action):
         super().__init__()
-        self.wanted, self.action, self.epoch, self.done = (epoch, batch), action, None, False
+        self.wanted, self.action, self.epoch = (epoch, batch), action, None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if not self.done and self.epoch == self.wanted[0] and batch >= self.wanted[1]:
-            self.done = True
+        if (self.epoch, batch) == self.wanted:
             self.action()
 
 
@@ -83,10 +82,8 @@ CHILD = """
 import json, os, signal, sys
 import tensorflow as tf
 tf.config.experimental.enable_op_determinism()
-from cnnlib.training import loop
 from test_training import At, metrics_of, quick, toy_net
 
-loop.STEPS_A_CALL = 2  # or one call would be the epoch, and nothing lie in the middle of it
 how, run_dir, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 replace = os.replace
@@ -371,25 +368,32 @@ def test_each_epoch_sees_every_image_once_in_an_order_of_its_own():
 
 
 def test_several_steps_in_one_call_train_what_single_steps_train(monkeypatch):
-    class Calls(keras.callbacks.Callback):
-        def __init__(self):
-            super().__init__()
-            self.calls = []
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.calls.append(batch)
-
-    runs, calls = [], []
+    runs = []
     for most in (1, 4):
         monkeypatch.setattr(loop, "STEPS_A_CALL", most)
-        count = Calls()
         # 5 whole batches and a small one: the second call of an epoch finds two steps instead of four
-        runs.append(quick(epochs=3, batch_size=8, images=43, callbacks=[count]))
-        calls.append(len(count.calls) / 3)
-    assert calls == [6, 2]
+        runs.append(quick(epochs=3, batch_size=8, images=43))
+        assert runs[-1].model.steps_per_execution == most
     single, several = (run.history for run in runs)
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(single[metric], several[metric], rtol=1e-4)
+
+
+def test_a_callback_that_watches_batches_sees_every_one():
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    quick(epochs=2, batch_size=8, images=43, callbacks=[watch])
+    assert seen == [*range(6)] * 2
+    # One that does not costs nothing
+    idle = [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), keras.callbacks.EarlyStopping()]
+    assert quick(batch_size=8, images=43, callbacks=idle).model.steps_per_execution == loop.STEPS_A_CALL
+
+
+def test_large_steps_are_made_one_by_one():
+    small, large = models.lenet5(), models.vgg16()
+    assert loop._steps_a_call(small, 32) == loop.STEPS_A_CALL
+    assert loop._steps_a_call(large, 32) == 1
+    assert loop._steps_a_call(models.inception10(), 1024) == 1
 
 
 def test_the_bar_ends_where_the_epochs_end(monkeypatch):

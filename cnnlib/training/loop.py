@@ -81,8 +81,7 @@ def fit(
         augment: True shows each training image a little differently every time: moved by up to 4 pixels along both
             axes (zeros come in), mirrored left to right in half of the cases (He et al. 2016, section 4.2).
         run_dir: folder of the checkpoint; None keeps none.
-        callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint. Those for
-            batches are called once for up to ten steps where steps are short (Keras's ``steps_per_execution``).
+        callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint.
         progress: show a bar and print a line an epoch.
 
     Returns:
@@ -111,7 +110,8 @@ def fit(
     x, y = _subset(dataset.train, images, seed)
     devices = distribute.devices(model)
     with distribute.scope(model.distribute_strategy if devices > 1 else None):
-        _compile(model, x, y, dataset.validation.y, learning_rate, batch_size)
+        steps = 1 if any(map(_watches_batches, callbacks)) else _steps_a_call(model, batch_size)
+        _compile(model, x, y, dataset.validation.y, learning_rate, steps)
     changes = {"shift": SHIFT, "mirror": True} if augment else None
     counted = devices if distribute.changes_what_is_trained(model) else None
     described = recipe.describe(model, dataset, x, y, batch_size, seed, changes, counted)
@@ -181,7 +181,7 @@ def _subset(split, images, seed):
     return x[chosen], y[chosen]
 
 
-def _compile(model, x, y, validation_y, learning_rate, batch_size):
+def _compile(model, x, y, validation_y, learning_rate, steps_a_call):
     # A few images go through the net: that builds a net which was written without an Input, and shows what it
     # puts out. A row of logits that happens to look like probabilities is possible, eight of them are not.
     sample = keras.ops.convert_to_numpy(model(x[:8])).astype("float32")
@@ -204,9 +204,17 @@ def _compile(model, x, y, validation_y, learning_rate, batch_size):
             # On a GPU Keras would choose XLA, which may compile for as long as a training cell should take,
             # and once more for the last, smaller batch. On a CPU it is slower than without.
             jit_compile=False,
-            steps_per_execution=_steps_a_call(model, batch_size),
+            steps_per_execution=steps_a_call,
         )
     model.optimizer.build(model.trainable_variables)
+
+
+def _watches_batches(callback):
+    plain = keras.callbacks.Callback
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(plain, name)
+        for name in ("on_train_batch_begin", "on_train_batch_end")
+    )
 
 
 def _steps_a_call(model, batch_size):
