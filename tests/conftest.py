@@ -19,6 +19,7 @@ CHROMIUM = (
 LONGEST = (
     "test_numbers.py",
     "test_training.py",
+    "test_distribute.py",
     "test_conv_explorer.py",
     "test_network_designer.py",
     "test_pooling.py",

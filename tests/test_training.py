@@ -946,9 +946,9 @@ def test_every_net_is_recorded_by_the_notes_recipe():
 def test_a_record_fits_the_code(name):
     kept = training.load_record(name)
     builder, changes = record_tool.NETS[kept["net"]]
-    net = builder(**changes)
-    assert (kept["net"], kept["params"]) == (net.name, net.count_params())
     used = kept["recipe"]
+    net = training.build(builder, policy=used["precision"], **changes)
+    assert (kept["net"], kept["params"]) == (net.name, net.count_params())
     if kept["versions"]["Keras"] == keras.__version__:  # another Keras may know other settings
         assert used["layers"] == recipe.fingerprint(net)
     names = {

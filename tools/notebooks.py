@@ -1,11 +1,12 @@
 """Make notebooks/*.ipynb from the chapters in book/ that have code. Run by `make notebooks`."""
 
-import subprocess
-import sys
+import contextlib
+import io
 from pathlib import Path
 
 import jupytext
 import nbformat
+from jupytext.cli import jupytext as command_line
 
 # What the book folds away or leaves out starts folded in a notebook too: quiz answers, for one.
 FOLDED = {"setup", "hide-input", "hide-cell", "remove-input", "remove-cell"}
@@ -24,12 +25,11 @@ def make_pairs(root: Path = ROOT) -> None:
         stale.unlink()
     for page, notebook in pairs.items():
         # --update keeps the ids of cells that have not changed; --sync would let file times decide.
-        subprocess.run(
-            [sys.executable, "-m", "jupytext", "--update", "--to", "ipynb", "--output", str(notebook), str(page)],
-            check=True,
-            cwd=root,
-            stdout=subprocess.DEVNULL,
-        )
+        # In this process: to start one a page takes far longer than the work.
+        with contextlib.redirect_stdout(io.StringIO()):
+            failed = command_line(["--update", "--to", "ipynb", "--output", str(notebook), str(page)])
+        if failed:
+            raise SystemExit(f"jupytext could not make {notebook.name} of {page.name}")
         fold(notebook)
         print(notebook.relative_to(root))
 

@@ -6,6 +6,7 @@ import json
 from cnnlib import summary
 from cnnlib.graph import graph_of, inner_graph, nodes
 from cnnlib.widgets import network_rows as net
+from cnnlib.widgets.traits import folded
 
 _PLAIN = (bool, int, float, str, type(None))
 _NOT_ARGUMENTS = {"name", "dtype", "trainable", "data_format", "batch_shape", "batch_input_shape", "input_shape"}
@@ -206,11 +207,6 @@ def _is_op_without_products(layer):
     return not isinstance(layer, keras.layers.Layer) and type(layer).__name__ not in ("Matmul", "Dot", "Einsum", "Conv")
 
 
-def _fold(value):
-    value = list(value) if isinstance(value, (tuple, list)) else value
-    return value[0] if isinstance(value, list) and all(side == value[0] for side in value) else value
-
-
 def known(layer, inputs):
     """Return the row of a Keras layer whose type the designer knows, None for others."""
     kind = type(layer).__name__
@@ -233,7 +229,7 @@ def known(layer, inputs):
     row = {"type": kind}
     for key in net.TYPES[kind]:
         value = config["pool_size" if key == "kernel_size" and "pool_size" in config else key]
-        row[key] = list(map(list, value)) if kind == "ZeroPadding2D" else _fold(value)
+        row[key] = list(map(list, value)) if kind == "ZeroPadding2D" else folded(value)
     if kind == "ZeroPadding2D" and len({side for axis in row["padding"] for side in axis}) == 1:
         row["padding"] = row["padding"][0][0]
     if not isinstance(row.get("activation", ""), str):

@@ -11,6 +11,7 @@ import numpy as np
 from cnnlib._arguments import choice, integer
 from cnnlib.graph import graph_of, inner_graph, nodes
 from cnnlib.summary import summarize
+from cnnlib.widgets.traits import folded
 
 __all__ = ["describe", "export_for_page", "quantise"]
 
@@ -218,7 +219,7 @@ def _entry(use):
             raise ValueError(
                 f"layer {use.name!r} has {setting}={config[setting]!r}: the page's engine has {' or '.join(map(repr, valid))}"
             )
-    settings = {key: _folded(config[key]) for key in _SETTINGS[kind]}
+    settings = {key: folded(config[key]) for key in _SETTINGS[kind]}
     if kind == "Rescaling":
         settings = {key: _number(use.name, key, value) for key, value in settings.items()}
     settings = {key: value for key, value in settings.items() if value != _SETTINGS[kind][key]}
@@ -245,13 +246,6 @@ def _kind_and_config(use):
         return kind, config
     have = ", ".join([*_SETTINGS, *_ALIASES])
     raise ValueError(f"layer {use.name!r} is a {kind}, which the page's engine has not: it has {have}")
-
-
-def _folded(value):
-    """Return one number for two equal ones, and a list for two others."""
-    if not isinstance(value, (tuple, list)):
-        return value
-    return value[0] if len(set(value)) == 1 else list(value)
 
 
 def _number(name, key, value):

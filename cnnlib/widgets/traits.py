@@ -31,7 +31,7 @@ class Sides(Whole):
         """Return the number, or the two of them."""
         if not isinstance(value, (tuple, list)):
             return super().validate(owner, value)
-        return _fold(_pair(self.name, value, lambda name, side: integer(name, side, self.low, self.high)))
+        return folded(_pair(self.name, value, lambda name, side: integer(name, side, self.low, self.high)))
 
     def schema(self) -> dict:
         """What the trait takes, as a JSON Schema."""
@@ -157,7 +157,7 @@ class Layers(traitlets.TraitType):
             return None
         least, most = (0, self.most["strides"] - 1) if key == "output_padding" else (1, self.most[key])
         if self.rectangular and isinstance(value, (tuple, list)):
-            return _fold(_pair(name, value, lambda part, side: integer(part, side, least, most)))
+            return folded(_pair(name, value, lambda part, side: integer(part, side, least, most)))
         return integer(name, value, least, most)
 
     def _padding(self, name, value, transposed):
@@ -176,13 +176,13 @@ class Layers(traitlets.TraitType):
         if not isinstance(value, (tuple, list)):
             return side(name, value)
         if not self.rectangular or not any(isinstance(axis, (tuple, list)) for axis in value):
-            return _fold(_pair(name, value, side))
+            return folded(_pair(name, value, side))
 
         def ends(part, axis):
             return _pair(part, axis, side) if isinstance(axis, (tuple, list)) else [side(part, axis)] * 2
 
         rows, columns = _pair(name, value, ends)
-        return _fold(rows) if rows == columns else [rows, columns]
+        return folded(rows) if rows == columns else [rows, columns]
 
     def schema(self) -> dict:
         """What the trait takes, as a JSON Schema: layers with every key present."""
@@ -220,6 +220,13 @@ def both(value):
     return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
+def folded(value):
+    """Return one number for two equal ones, a list for others; what is no list or tuple as it is."""
+    if not isinstance(value, (tuple, list)):
+        return value
+    return value[0] if value and all(side == value[0] for side in value) else list(value)
+
+
 def as_code(value):
     """Return a setting as Python code has it."""
     if isinstance(value, (list, tuple)):
@@ -241,8 +248,3 @@ def _pair(name, value, check):
     if len(value) != 2:
         raise ValueError(f"{name}={show(value)} has {len(value)} values: use two, or one number")
     return [check(f"{name}[{i}]", side) for i, side in enumerate(value)]
-
-
-def _fold(pair):
-    """Return one number for two equal ones."""
-    return pair[0] if pair[0] == pair[1] else pair
