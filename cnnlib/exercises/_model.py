@@ -114,6 +114,28 @@ def function_exercise(id, *, idea, hints, truth, cases, mistakes, rtol=1e-4):
     return Exercise(id, idea, tuple(hints), tuple(mistakes), checker)
 
 
+def check_models(answer, cases, end, problem):
+    """Return the Verdict on a function that builds keras.Models.
+
+    cases: [{argument: value, ...}, ...], passed by position. end: the last thing in the model, in words. problem: a
+    function of the model and a case's arguments that returns a Verdict, or None where all is right.
+    """
+    import keras
+
+    if not callable(answer) or isinstance(answer, keras.Model):
+        return Verdict(INCORRECT, "Hand in the function itself: its name, without quotes and without ().")
+    for number, case in enumerate(cases):
+        model = call(answer, case, first=not number)
+        if is_empty(model):
+            return Verdict(INCORRECT, "Your function returned nothing: does every path end in return?")
+        if not isinstance(model, keras.Model):
+            return Verdict(INCORRECT, f"A keras.Model is expected, from the input to the {end}.")
+        found = problem(model, **case)
+        if found:
+            return found
+    return Verdict(CORRECT)
+
+
 class NotAttempted(Exception):
     """The learner's code is still the stub."""
 

@@ -4,15 +4,12 @@ import numpy as np
 
 from cnnlib import geometry
 from cnnlib.exercises._model import (
-    CORRECT,
     INCORRECT,
     Exercise,
     Mistake,
-    NotAttempted,
     Verdict,
+    check_models,
     function_exercise,
-    is_empty,
-    learners_code,
     value_exercise,
 )
 
@@ -204,7 +201,8 @@ pointwise = function_exercise(
 
 # --- 4 · find the bug: a unit that does not fit together ----------------------------------------------------
 
-UNITS = (((9, 12, 20), 6), ((7, 7, 5), 3))  # shape of the input, filters of each convolution
+# Shape of the input, filters of each convolution.
+UNITS = ({"shape": (9, 12, 20), "filters": 6}, {"shape": (7, 7, 5), "filters": 3})
 
 STACKED = Mistake(
     "stacked upwards",
@@ -228,23 +226,7 @@ ADDED = Mistake(
 
 def _check_unit(answer):
     """Build the learner's unit and look at its weights, and at what it computes with weights that we know."""
-    import keras
-
-    if not callable(answer) or isinstance(answer, keras.Model):
-        return Verdict(INCORRECT, "Hand in the function itself: its name, without quotes and without ().")
-    for number, (shape, filters) in enumerate(UNITS):
-        with learners_code(f"called with shape = {shape}, filters = {filters}", first=not number):
-            model = answer(shape, filters)
-        if is_empty(model):
-            if number:
-                return Verdict(INCORRECT, "Your function returned nothing: does every path end in return?")
-            raise NotAttempted
-        if not isinstance(model, keras.Model):
-            return Verdict(INCORRECT, "A keras.Model is expected, from the input to the concatenation.")
-        problem = _unit_problem(model, shape, filters)
-        if problem:
-            return problem
-    return Verdict(CORRECT)
+    return check_models(answer, UNITS, "concatenation", _unit_problem)
 
 
 def _unit_problem(model, shape, filters):

@@ -4,15 +4,12 @@ import numpy as np
 
 from cnnlib import geometry
 from cnnlib.exercises._model import (
-    CORRECT,
     INCORRECT,
     Exercise,
     Mistake,
-    NotAttempted,
     Verdict,
+    check_models,
     function_exercise,
-    is_empty,
-    learners_code,
     value_exercise,
 )
 
@@ -254,7 +251,11 @@ stage = function_exercise(
 # --- 4 · find the bug: a block that bends the wrong way ------------------------------------------------------
 
 # Shape of the input, filters, strides: size and depth change, nothing changes, only the size does.
-CASES = (((8, 10, 4), 6, 2), ((7, 6, 5), 5, 1), ((9, 8, 3), 3, 2))
+CASES = (
+    {"shape": (8, 10, 4), "filters": 6, "strides": 2},
+    {"shape": (7, 6, 5), "filters": 5, "strides": 1},
+    {"shape": (9, 8, 3), "filters": 3, "strides": 2},
+)
 
 EARLY = Mistake(
     "ReLU before the sum",
@@ -277,24 +278,7 @@ STRIDE_LOST = Mistake(
 
 def _check_block(answer):
     """Build the learner's block at several shapes and compare what it computes, with weights that we set."""
-    import keras
-
-    if not callable(answer) or isinstance(answer, keras.Model):
-        return Verdict(INCORRECT, "Hand in the function itself: its name, without quotes and without ().")
-    for number, (shape, filters, strides) in enumerate(CASES):
-        doing = f"called with shape = {shape}, filters = {filters}, strides = {strides}"
-        with learners_code(doing, first=not number):
-            model = answer(shape, filters, strides)
-        if is_empty(model):
-            if number:
-                return Verdict(INCORRECT, "Your function returned nothing: does every path end in return?")
-            raise NotAttempted
-        if not isinstance(model, keras.Model):
-            return Verdict(INCORRECT, "A keras.Model is expected, from the input to the end of the block.")
-        problem = _block_problem(model, shape, filters, strides)
-        if problem:
-            return problem
-    return Verdict(CORRECT)
+    return check_models(answer, CASES, "end of the block", _block_problem)
 
 
 def _block_problem(model, shape, filters, strides):
