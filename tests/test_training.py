@@ -19,6 +19,7 @@ from cnnlib import models, training
 from cnnlib.data import Dataset, Split
 from cnnlib.training import adam, budget, checkpoint, loop, recipe, record
 from cnnlib.training.hardware import Hardware, _cpu, detect
+from cnnlib.widgets.page_model import export_for_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -1017,7 +1018,8 @@ def test_the_recorders_recipes():
     assert record_tool.amounts("vgg16", "notes") == {"epochs": 5, "batch_size": 32}
     assert record_tool.amounts("inception10-asleep", "notes") == {"epochs": 5, "batch_size": 1024}
     assert record_tool.amounts("lenet5-relu", "better") == {"epochs": 20, "batch_size": 128}
-    assert record_tool.amounts("resnet18", "better") == {"epochs": 8, "batch_size": 128}
+    assert record_tool.amounts("resnet18", "better") == {"epochs": 5, "batch_size": 128}
+    assert record_tool.amounts("resnet56", "better") == {"epochs": 8, "batch_size": 128}
     assert set(record_tool.settings("resnet18", "notes", 100)) == {"epochs", "batch_size"}
     better = record_tool.settings("resnet18", "better", 45_000)
     assert better["augment"] and float(better["learning_rate"](352)) == pytest.approx(0.001)
@@ -1028,6 +1030,19 @@ def test_nets_to_be_compared_share_a_number_format(on):
     net = training.build(models.cifar_resnet, depth=8, policy="float32")
     assert net.dtype_policy.name == "float32"
     assert training.build(models.cifar_resnet, depth=8, policy="mixed_bfloat16").dtype_policy.name == "mixed_bfloat16"
+
+
+def test_the_recorder_keeps_the_weights_of_nets_that_pages_hold(monkeypatch, tmp_path):
+    monkeypatch.setattr(record_tool, "RESULTS", tmp_path)
+    model = training.build(models.lenet5, seed=0)
+    path = record_tool.save_weights(model, "lenet5-better")
+    assert path == tmp_path / "weights" / "lenet5-better.json"
+    assert json.loads(path.read_text()) == export_for_page(model)
+    with pytest.raises(ValueError, match="bytes in a page"):
+        record_tool.save_weights(training.build(models.alexnet8, seed=0), "alexnet8")
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    names = {record_tool.record_name(net, recipe, 0) for net in record_tool.NETS for recipe in record_tool.RECIPES}
+    assert set(record_tool.IN_PAGES) <= names
 
 
 def test_the_recorder_refuses_code_that_is_not_committed(monkeypatch, capsys):
