@@ -48,7 +48,7 @@ lab: $(READY) $(DATA)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 test: lint book  ## run every test
-	$(BIN)/pytest tests -n 3 --dist loadfile --durations=30
+	$(BIN)/pytest tests -n 3 --dist loadgroup --no-loadscope-reorder --durations=30
 	@$(MAKE) --no-print-directory student
 	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/pytest $(NBVAL) -n 2 --dist loadscope notebooks student
 

@@ -3,10 +3,12 @@
 import hashlib
 import importlib.metadata
 import os
+import re
 import shutil
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 from cnnlib import glossary
@@ -124,7 +126,7 @@ def add_assets(app, pagename, templatename, context, doctree):
         script = f"{'_'.join(widget.name for widget in widgets)}.js"  # pages with the same calculators share it
         (Path(app.outdir) / ASSETS / script).write_text(page_script(widgets), encoding="utf-8")
         app.add_js_file(None, body=page_data(widgets), type="application/json", id=DATA_ID, priority=90)
-        app.add_js_file(f"cnnlib/{script}", loading_method="defer", priority=100)  # before MathJax's 2 MB
+        app.add_js_file(f"cnnlib/{script}", loading_method="async", priority=100)  # mount.js says why
 
 
 def write_assets(app):
@@ -176,6 +178,27 @@ def drop_notebook_widgets(app, doctree):
             logger.warning("a plain ipywidget would be dead on this page; use one from cnnlib.widgets", location=node)
 
 
+MINUS = re.compile(r"(?<![\w.-])-(?=\d)|(?<=\d )-(?= \d)")
+SPACE = re.compile(r"(?<=\d) (?=%)|(?<=\d) (?=× \d)|(?<=×) (?=\d)")
+
+
+class Typography(SphinxPostTransform):
+    """Minus signs before numbers, and spaces that keep "7 %" and "3 × 3" in one line. Code and formulas stay."""
+
+    default_priority = 900
+
+    def run(self):
+        """Mend every text of the page."""
+        as_written = (nodes.literal, nodes.math, nodes.raw, nodes.FixedTextElement)
+        for text in list(self.document.findall(nodes.Text)):
+            above, inside = text.parent, False
+            while above is not None and not inside:
+                above, inside = above.parent, isinstance(above, as_written)
+            mended = SPACE.sub("\N{NO-BREAK SPACE}", MINUS.sub("−", text))
+            if not inside and mended != text:
+                text.parent.replace(text, nodes.Text(mended))
+
+
 def setup(app):
     """Connect everything to Sphinx."""
     app.add_config_value("cnnlib_digest", "", "env")
@@ -186,6 +209,7 @@ def setup(app):
     app.connect("doctree-read", glossary.add_slugs)
     app.connect("doctree-resolved", glossary.add_links)
     app.connect("doctree-resolved", add_stamp)
+    app.add_post_transform(Typography)
     app.connect("html-page-context", link_notebooks, priority=900)
     app.connect("html-page-context", add_assets)
     app.add_css_file("cnnlib/cnnlib.css")

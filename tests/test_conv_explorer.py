@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from conftest import AXE
 
 from cnnlib.widgets import ConvExplorer
 from cnnlib.widgets.base import PAGE_MIME, notebook_module, stylesheet
@@ -1273,7 +1274,7 @@ def test_axe_finds_nothing_serious(open_page, tmp_path, dark, width):
                 explorer.locator("td:not(.pad)").first.click()
                 if explorer.locator(".cnnlib-conv-edit input").is_visible():
                     explorer.locator(".cnnlib-conv-edit input").fill("x")
-        found = Axe().run(page, context=".cnnlib", options={"preload": False, "resultTypes": ["violations"]}).response
+        found = Axe().run(page, context=".cnnlib", options=AXE).response
         assert len(found["passes"]) > 10
         bad = [
             (v["id"], [n["html"] for n in v["nodes"]][:3])

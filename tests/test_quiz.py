@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from conftest import AXE
 
 from cnnlib.quiz import RIGHT, WRONG, Choice, Question, quiz
 
@@ -173,7 +174,7 @@ def test_axe_finds_nothing_serious(show, host, dark):
     for question in shown.questions:
         choose(page, question, question.choices[0])
     # axe would read the style sheets again by script, which a file:// page may not.
-    violations = Axe().run(page, options={"preload": False}).response["violations"]
+    violations = Axe().run(page, options=AXE).response["violations"]
     assert [v for v in violations if v["impact"] in ("serious", "critical")] == [], json.dumps(violations, indent=1)
 
 

@@ -4,7 +4,7 @@
 
 writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). "baseline-asleep" is the same net with its
 batch normalisation and dropout in inference mode, "baseline-without-b" the one without its B. `--recipe long`
-trains for 30 epochs in batches of 128 and adds its name: baseline-long.json; so does `--recipe better`. The weights
+trains for 30 epochs in batches of 128 and adds its name: baseline-long.json; so do the other recipes. The weights
 of a few small nets are kept too, for the pages in which they live: cnnlib/results/weights/baseline-better.json. The
 checkpoint lies outside git, in runs/; after a kill the same command goes on. The test set is used once, at the end.
 """
@@ -51,10 +51,11 @@ NETS = {
 }
 
 # "notes" is the notes' recipe: Adam at its default rate, batches of 32 (of 1024 for Inception10), five epochs over all
-# training images. "long" shows what becomes of a net after that: over-fitting. "better" is the course's own: images
-# moved and mirrored, a rate that warms up and decays.
+# training images. "start" looks closely at how that begins: 200 steps make an epoch. "long" shows what becomes of a net
+# after it: over-fitting. "better" is the course's own: images moved and mirrored, a rate that warms up and decays.
 RECIPES = {
     "notes": {"epochs": 5, "batch_size": 32},
+    "start": {"epochs": 6, "batch_size": 32, "images": 6_400},
     "long": {"epochs": 30, "batch_size": 128},
     "better": {"epochs": 8, "batch_size": 128},
 }

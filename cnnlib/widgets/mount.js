@@ -1,7 +1,7 @@
 // The page host: gives every widget of a built page the model that a notebook would give it, and keeps the page's
 // address in step with the settings. The script that this file is put into has the page's `presets` and `schemas` (name ->
 // setting -> JSON Schema) and, for each of its calculators, `modules` (name -> its module, made from its presets).
-// It runs when the hosts are there.
+// Its script is `async`, so it may come while the page is still on its way: see the end.
 const places = {}; // id -> {model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
 const W = STRINGS.address;
 const widgets = {}; // name -> module, made when the page's first one needs it
@@ -46,13 +46,6 @@ function follow() {
   host.scrollIntoView();
 }
 
-for (const host of document.querySelectorAll(".cnnlib-host")) {
-  const name = host.querySelector("[data-cnnlib-widget]").dataset.cnnlibWidget, schema = schemas[name];
-  const count = 1 + Object.values(places).filter((place) => place.schema === schema).length;
-  const start = JSON.parse(host.querySelector("script").textContent), state = structuredClone(start);
-  places[count > 1 ? `${name}-${count}` : name] = { host, start, state, schema, model: pageModel(state) };
-}
-follow();
 function mount({ host, start, model }) {
   const el = host.querySelector("[data-cnnlib-widget]");
   const name = el.dataset.cnnlibWidget;
@@ -63,11 +56,23 @@ function mount({ host, start, model }) {
   host.classList.add("cnnlib-alive");
 }
 // A few at a time, so that the first can be used while a page's others are still to come.
-const waiting = Object.values(places);
-function mountSome() {
+function mountSome(waiting) {
   const end = performance.now() + 50;
   while (waiting.length && performance.now() < end) mount(waiting.shift());
-  if (waiting.length) setTimeout(mountSome);
+  if (waiting.length) setTimeout(mountSome, 0, waiting);
 }
-mountSome();
-addEventListener("hashchange", follow);
+function start() {
+  for (const host of document.querySelectorAll(".cnnlib-host")) {
+    const name = host.querySelector("[data-cnnlib-widget]").dataset.cnnlibWidget, schema = schemas[name];
+    const count = 1 + Object.values(places).filter((place) => place.schema === schema).length;
+    const start = JSON.parse(host.querySelector("script").textContent), state = structuredClone(start);
+    places[count > 1 ? `${name}-${count}` : name] = { host, start, state, schema, model: pageModel(state) };
+  }
+  follow();
+  mountSome(Object.values(places));
+  addEventListener("hashchange", follow);
+}
+// Every host is there from "interactive" on. Then come the scripts that were told to wait, `defer`, the theme's icons and
+// MathJax, 3.5 MB in all: the calculators go before them.
+if (document.readyState === "loading") document.addEventListener("readystatechange", start, { once: true });
+else start();
