@@ -23,7 +23,7 @@ endif
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab test notebooks student test-colab set-repo new-chapter lint format record bench bench-training clean
+.PHONY: help book serve lab test execute notebooks student test-colab set-repo new-chapter lint format record bench bench-training clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,9 +47,12 @@ serve: book  ## build the book and serve it on localhost:8000
 lab: $(READY) $(DATA)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-test: lint book  ## run every test
-	$(BIN)/pytest tests -n 3 --dist loadgroup --no-loadscope-reorder --durations=30
-	@$(MAKE) --no-print-directory student
+test: lint  ## run every test
+	$(BIN)/pytest tests/test_pairs.py  # before `student` makes the notebooks anew
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line book execute
+	$(BIN)/pytest tests --ignore tests/test_pairs.py -n 3 --dist loadgroup --no-loadscope-reorder --durations=30
+
+execute: student  ## execute the notebooks on Shapes-10, with their solutions and without
 	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/pytest $(NBVAL) -n 2 --dist loadscope notebooks student
 
 notebooks: $(READY)  ## make notebooks/ from book/

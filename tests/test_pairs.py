@@ -14,9 +14,6 @@ import yaml
 import notebooks as pairs
 from set_repo import ADDRESS, address, set_repo, setup_cell
 
-# What the tests share is made once: one worker runs them all.
-pytestmark = pytest.mark.xdist_group("pairs")
-
 ROOT = Path(__file__).parent.parent
 CHAPTERS = [page.stem for page in pairs.chapters()]
 
