@@ -1017,12 +1017,12 @@ def test_the_recorder_names_a_net_as_it_names_itself(name):
 def test_the_recorders_recipes():
     assert record_tool.amounts("vgg16", "notes") == {"epochs": 5, "batch_size": 32}
     assert record_tool.amounts("inception10-asleep", "notes") == {"epochs": 5, "batch_size": 1024}
-    assert record_tool.amounts("lenet5-relu", "better") == {"epochs": 20, "batch_size": 128}
-    assert record_tool.amounts("resnet18", "better") == {"epochs": 5, "batch_size": 128}
+    assert record_tool.amounts("lenet5-relu", "better") == {"epochs": 20, "batch_size": 32}
+    assert record_tool.amounts("resnet18", "better") == {"epochs": 5, "batch_size": 64}
     assert record_tool.amounts("resnet56", "better") == {"epochs": 8, "batch_size": 128}
     assert set(record_tool.settings("resnet18", "notes", 100)) == {"epochs", "batch_size"}
     better = record_tool.settings("resnet18", "better", 45_000)
-    assert better["augment"] and float(better["learning_rate"](352)) == pytest.approx(0.001)
+    assert better["augment"] and float(better["learning_rate"](704)) == pytest.approx(0.001)
 
 
 def test_nets_to_be_compared_share_a_number_format(on):
