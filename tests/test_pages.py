@@ -161,7 +161,7 @@ def test_minus_signs_are_minus_signs_and_numbers_keep_their_units(page, open_bui
         """() => {
           const found = [], walker = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
           for (let node; (node = walker.nextNode());) {
-            const as = node.parentElement.closest("code, pre, script, style, svg, mjx-container, .math, .cell_output");
+            const as = node.parentElement.closest("code, pre, script, style, svg, mjx-container, .math, .cell_output, summary");
             if (!as) found.push(node.data);
           }
           return found;
