@@ -19,11 +19,14 @@ OPENINGS, STEPS = 15, 400
 
 # Note the moments at which the page's first and last calculators are alive, in milliseconds since navigation began.
 WATCH = """
-new MutationObserver(() => {
+const watch = new MutationObserver(() => {
   const hosts = document.querySelectorAll(".cnnlib-host"), alive = document.querySelectorAll(".cnnlib-alive").length;
   if (alive) window.cnnlibFirst ??= performance.now();
-  if (alive && alive === hosts.length) window.cnnlibAlive ??= performance.now();
-}).observe(document, {subtree: true, childList: true, attributes: true});
+  if (!alive || alive < hosts.length || document.readyState === "loading") return;
+  window.cnnlibAlive = performance.now();
+  watch.disconnect(); // it would be part of every step's time
+});
+watch.observe(document, {subtree: true, childList: true, attributeFilter: ["class"]});
 """
 # The heaviest states that a reader can reach with one link, on the page that has all calculators.
 HEAVY = {
