@@ -15,18 +15,19 @@ from conftest import require
 
 CELLS = [
     """from ipywidgets import HBox
-from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, NetworkDesigner, PoolingExplorer, ReceptiveField, SizeCalculator
+from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, NetworkDesigner, PoolingExplorer, ReceptiveField, SizeCalculator, TrainHere
 w, explorer, field = SizeCalculator(), ConvExplorer(), ReceptiveField(layers="two 3x3", n=9)
 dropout = DropoutExplorer()
 pooling = PoolingExplorer()
 designer = NetworkDesigner(layers="LeNet5", n=20)
 norm = BatchNormExplorer(batch_size=7)
+train = TrainHere(batch_size=4, pictures=60, checks=1)
 seen = []
 explorer.observe(lambda change: seen.append(change["new"]), names="position")
 w""",
-    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output), "designer", designer.n, designer.rows[1]["output_shape"])',
+    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output), "designer", designer.n, designer.rows[1]["output_shape"], "train", train.learning_rate)',
     'w.padding = "same"\nprint("set")',
-    "HBox([explorer, field, dropout, pooling, norm, designer])",
+    "HBox([explorer, field, dropout, pooling, norm, designer, train])",
 ]
 # No question about news; and cells that are out of sight stay in the page.
 SETTINGS = {
@@ -126,6 +127,7 @@ def test_values_travel_both_ways(lab, browser):
             ("pooling", 1),
             ("batch-norm", 1),
             ("network-designer", 1),
+            ("train-here", 1),
         ):
             box.locator(f"[data-cnnlib-widget='{name}'] input[type=range]").first.focus()
             for _ in range(steps):
@@ -138,6 +140,12 @@ def test_values_travel_both_ways(lab, browser):
         cells.nth(1).get_by_text("dropout 0.55").wait_for()
         cells.nth(1).get_by_text("norm 8 8").wait_for()
         cells.nth(1).get_by_text("designer 21 (17, 17, 6)").wait_for()
+        cells.nth(1).get_by_text("train 0.01").wait_for()
+        # A worker starts in a notebook too, and trains to the end.
+        training = box.locator("[data-cnnlib-widget='train-here']")
+        training.get_by_role("button", name="Train", exact=True).click()
+        training.get_by_text("Finished: that was the limit of 20 batches").first.wait_for()
+        assert len(page.workers) >= 1
         assert not errors
     finally:
         context.close()

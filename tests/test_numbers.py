@@ -12,6 +12,7 @@ import test_network_designer
 import test_pooling
 import test_receptive_field
 import test_size_calculator
+import test_train_here
 
 from cnnlib.widgets import (
     BatchNormExplorer,
@@ -21,6 +22,7 @@ from cnnlib.widgets import (
     PoolingExplorer,
     ReceptiveField,
     SizeCalculator,
+    TrainHere,
 )
 
 # Of the explorer, the size calculator and the receptive field a part goes up to the largest that they take.
@@ -193,3 +195,15 @@ def test_every_number_of_the_network_designer(open_widget):
     pairs = results(open_widget(NetworkDesigner()), states, test_network_designer.READ)
     numbers = lambda shown: numbers_in([shown["rows"], shown["totals"]])  # noqa: E731
     assert compared(pairs, test_network_designer.agrees, numbers) == len(states)
+
+
+def test_every_number_of_the_training_net(open_widget):
+    rng = random.Random(30)
+    states = [test_train_here.random_settings(rng) for _ in range(2000)]
+    pairs = results(open_widget(TrainHere()), states, test_train_here.READ)
+
+    def numbers(shown):
+        yield from numbers_in([shown["net"]])
+        yield from ((shown, key) for key in ("total", "code"))
+
+    assert compared(pairs, test_train_here.agrees, numbers) == len(states)

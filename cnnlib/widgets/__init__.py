@@ -11,6 +11,7 @@ from cnnlib.widgets.network_designer import NetworkDesigner
 from cnnlib.widgets.pooling import PoolingExplorer
 from cnnlib.widgets.receptive_field import ReceptiveField
 from cnnlib.widgets.size_calculator import SizeCalculator
+from cnnlib.widgets.train_here import TrainHere
 
 WIDGETS = (
     SizeCalculator,
@@ -20,6 +21,7 @@ WIDGETS = (
     BatchNormExplorer,
     PoolingExplorer,
     NetworkDesigner,
+    TrainHere,
 )
 
 __all__ = [
@@ -31,4 +33,5 @@ __all__ = [
     "PoolingExplorer",
     "ReceptiveField",
     "SizeCalculator",
+    "TrainHere",
 ]

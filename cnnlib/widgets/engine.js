@@ -31,6 +31,12 @@ export function makeEngine() {
   const product = (sides) => sides.reduce((a, b) => a * b, 1);
   const range = (length) => Array.from({ length }, (_, i) => i);
   const both = (sides) => (Array.isArray(sides) ? sides : [sides, sides]);
+  function toEnd(steps) { // what a generator returns
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
 
   // --- memory: buffers grow where they must and are used again at each step ---
 
@@ -540,8 +546,7 @@ export function makeEngine() {
     }
     // Every layer's output is in `layer.output` afterwards, until the next call; returns the last one's
     function forward(pixels, options) {
-      const steps = slices(pixels, options);
-      while (!steps.next().done) continue;
+      toEnd(slices(pixels, options));
       return output.output;
     }
     // "What if": computes this layer and all that depend on it once more, from outputs that are there
@@ -557,7 +562,11 @@ export function makeEngine() {
     }
     // After forward, and in its mode: from the gradient of the outputs to `gradients` of all weights and `gradient` of
     // every layer's output. Returns that of the pictures. `toInput: false`, in training, stops where nothing learns.
-    function backward(outputGradient, { toInput = true } = {}) {
+    function backward(outputGradient, options) {
+      toEnd(backSlices(outputGradient, options));
+      return input.gradient;
+    }
+    function* backSlices(outputGradient, { toInput = true } = {}) {
       needPictures();
       if (outputGradient.length !== output.output.length)
         fail(`the gradient has ${outputGradient.length} numbers, the output ${output.output.length}`);
@@ -570,8 +579,8 @@ export function makeEngine() {
         switchOff(l, l.gradient);
         if (toInput || l.learns)
           l.inputs.forEach((x, which) => l.kind.backward(l, x, toInput || x.learns, count, which));
+        yield l;
       }
-      return input.gradient;
     }
     // How the score of one class changes with each number of each picture
     function inputGradient(index) {
@@ -585,11 +594,13 @@ export function makeEngine() {
       if (!count) fail("no picture has been computed yet: call forward first");
     }
     // One step of training, the work of one call of a worker
-    function trainBatch(pixels, labels, optimizer) {
+    const trainBatch = (pixels, labels, optimizer) => toEnd(trainSlices(pixels, labels, optimizer));
+    // The same, which yields after each layer, forward and back; to give up in between spoils nothing but this batch
+    function* trainSlices(pixels, labels, optimizer) {
       if (output.activation === "softmax") fail(`layer '${output.name}' gives probabilities: training takes logits`);
-      const logits = forward(pixels, { training: true }), wish = fit(output, "wish", logits.length);
-      const result = crossEntropy(logits, labels, wish);
-      backward(wish, { toInput: false });
+      yield* slices(pixels, { training: true });
+      const logits = output.output, wish = fit(output, "wish", logits.length), result = crossEntropy(logits, labels, wish);
+      yield* backSlices(wish, { toInput: false });
       optimizer.step();
       return result;
     }
@@ -625,7 +636,7 @@ export function makeEngine() {
     }
 
     reset();
-    return { name: description.name, layers, input, output, layer, reset, slices, forward, rerun, backward, inputGradient, trainBatch, readWindow, fieldOf };
+    return { name: description.name, layers, input, output, layer, reset, slices, forward, rerun, backward, inputGradient, trainBatch, trainSlices, readWindow, fieldOf };
   }
 
   // --- training ---
