@@ -14,6 +14,7 @@ from test_geometry_js import node
 from cnnlib.data.shapes10 import CLASS_NAMES
 from cnnlib.widgets import TrainHere
 from cnnlib.widgets.base import PAGE_MIME, data_of, source, stylesheet
+from cnnlib.widgets.page_model import _SETTINGS, describe
 from cnnlib.widgets.train_here import MOST, OPTIMIZERS, PLAN
 
 FOLDER = GEOMETRY.parent
@@ -224,12 +225,15 @@ def test_it_learns():
 
 
 def settings_of(layers):
-    return [{k: v for k, v in layer.items() if k not in ("name", "inputs", "shape")} for layer in layers]
+    """What the layers are told, the engine's defaults filled in."""
+    found = []
+    for layer in layers:
+        told = _SETTINGS.get(layer["type"], {}) | layer
+        found.append({k: v for k, v in told.items() if k not in ("name", "inputs", "shape")})
+    return found
 
 
 def test_the_net_is_pythons():
-    from cnnlib.widgets.page_model import describe
-
     rng = random.Random(1)
     widgets = [random_settings(rng) for _ in range(24)]
     script = f"""
@@ -271,10 +275,13 @@ def test_the_code_runs_and_trains_the_net_of_model(settings):
     space = {}
     exec(widget.code, space)
     theirs, ours, history = space["model"], widget.model(), space["history"].history
-    strip = lambda layer: {k: v for k, v in layer.get_config().items() if k not in ("name",)}  # noqa: E731
+
+    def strip(part):
+        return {key: value for key, value in part.get_config().items() if key != "name"}
+
     assert [(type(a), strip(a)) for a in theirs.layers] == [(type(b), strip(b)) for b in ours.layers]
     assert theirs.count_params() == widget.params
-    assert theirs.optimizer.get_config() == ours.optimizer.get_config() and theirs.loss.from_logits
+    assert strip(theirs.optimizer) == strip(ours.optimizer) and theirs.loss.from_logits
     assert len(history["val_accuracy"]) == widget.checks and theirs.optimizer.iterations == widget.steps
     assert len(space["data"].train.x) == widget.pictures and len(space["data"].validation.x) == PLAN["held"]
     assert space["data"].class_names == CLASS_NAMES
@@ -668,8 +675,8 @@ def test_disposed_it_listens_and_works_no_more(open_page, tmp_path):
         const state = {state}, listeners = new Map();
         const on = [EventTarget.prototype.addEventListener, EventTarget.prototype.removeEventListener];
         window.extra = new Set();
-        EventTarget.prototype.addEventListener = function (kind, ...more) {{ if (this === document || this === window) extra.add(kind); return on[0].call(this, kind, ...more); }};
-        EventTarget.prototype.removeEventListener = function (kind, ...more) {{ if (this === document || this === window) extra.delete(kind); return on[1].call(this, kind, ...more); }};
+        EventTarget.prototype.addEventListener = function (kind, ...more) {{ if ([document, window].includes(this ?? window)) extra.add(kind); return on[0].call(this, kind, ...more); }};
+        EventTarget.prototype.removeEventListener = function (kind, ...more) {{ if ([document, window].includes(this ?? window)) extra.delete(kind); return on[1].call(this, kind, ...more); }};
         const model = {{ get: (key) => state[key], save_changes() {{}},
           set(key, value) {{ state[key] = value; [...(listeners.get(`change:${{key}}`) ?? [])].forEach((action) => action()); }},
           on: (event, action) => listeners.set(event, (listeners.get(event) ?? new Set()).add(action)),

@@ -8,6 +8,7 @@ const CALM = 8000; // ms between two things that a running net says of itself
 
 const nearest = (list, value) => list.reduce((best, x, i) => (abs(log(x / value)) < abs(log(list[best] / value)) ? i : best), 0);
 const percent = (share, digits = 0) => big(100 * share, digits) + "\u00a0%";
+const loss = (x) => (x < 1000 ? x.toFixed(2) : big(x, 0));
 const by = (sides) => sides.join("\u00a0×\u00a0");
 const shownSteps = (checks) => checks * PLAN.every;
 
@@ -52,7 +53,7 @@ function chart(kind) {
     const looked = (r) => r.looks.filter((look) => fits(look.step, look[of])).map((look) => [x(look.step), y(look[of])]);
     if (scale !== `${top} ${steps}`) {
       scale = `${top} ${steps}`;
-      const ticks = count(accuracy ? 5 : 4, (i) => top * i / (accuracy ? 4 : 3));
+      const many = accuracy || top % 20 === 0 ? 4 : top % 3 === 0 ? 3 : 5, ticks = count(many + 1, (i) => top * i / many);
       put(parts.grid, [ticks.map((value) => [svg("path", { class: "grid", d: `M${BOX.left} ${y(value)}H${BOX.right}` }),
         svg("text", { x: BOX.left - 5, y: y(value) + 4, class: "to" }, accuracy ? `${100 * value} %` : big(value, 1))]),
       [0, 0.5, 1].map((part) => svg("text", { x: x(part * steps), y: BOX.bottom + 16, class: "mid" }, big(round(part * steps)))),
@@ -168,7 +169,7 @@ export default {
     const charts = ["accuracy", "loss"].map(chart), headline = h("p", { class: "cnnlib-train-head" }), problem = h("p", { class: "cnnlib-problem", hidden: true });
     const tiles = count(4, () => h("dd")), totals = h("dl", { class: "cnnlib-train-totals" }, W.tiles.map((name, i) => h("div", h("dt", name), tiles[i])));
     const ghost = h("p", { class: "cnnlib-muted" }), table = h("table"), tableBox = h("details", { hidden: true }, h("summary", W.table), h("div", { class: "cnnlib-train-scroll", tabindex: 0, role: "group", "aria-label": W.table }, table));
-    const wrongTitle = h("h3"), wrongWords = h("p"), wrong = h("ul", { class: "cnnlib-train-pictures" }), confusion = h("table");
+    const wrongTitle = h("h3"), wrongWords = h("p"), wrong = h("ul", { class: "cnnlib-train-pictures cnnlib-train-wrong" }), confusion = h("table");
     const confusionBox = h("details", h("summary", W.confusion), h("div", { class: "cnnlib-train-scroll", tabindex: 0, role: "group", "aria-label": W.confusion }, confusion));
     const wrongBox = h("section", { hidden: true }, wrongTitle, wrongWords, wrong, confusionBox);
     let shownMistakes, shownLooks;
@@ -181,8 +182,8 @@ export default {
       headline.textContent = phase === "new" ? tell("new") : phase === "ended" ? tell(run.end, look ? "scores" : "none") : step ? tell(phase === "running" ? "running" : "paused", look ? "scores" : "early") : tell("starting");
       problem.hidden = !note && run.end !== "broken";
       problem.textContent = note || W.broken;
-      [`${now.step} / ${now.steps}`, now.train, now.test, step ? `${big(meanOf(losses, step), 2)} / ${look ? big(look.loss, 2) : "–"}` : "–"].forEach((text, i) => { tiles[i].textContent = text; });
-      const alts = step ? [fill(W.alts[0], now), fill(W.alts[1], { ...now, train: big(meanOf(losses, step), 2), test: look ? big(look.loss, 2) : "–" })] : [W.empty, W.empty];
+      [`${now.step} / ${now.steps}`, now.train, now.test, step ? `${loss(meanOf(losses, step))} / ${look ? loss(look.loss) : "–"}` : "–"].forEach((text, i) => { tiles[i].textContent = text; });
+      const alts = step ? [fill(W.alts[0], now), fill(W.alts[1], { ...now, train: loss(meanOf(losses, step)), test: look ? loss(look.loss) : "–" })] : [W.empty, W.empty];
       charts.forEach(({ draw }, i) => draw({ run, before, steps: all, alt: alts[i] }));
       ghost.textContent = before ? fill(W.before, { settings: differences(before.settings), test: percent(before.looks.at(-1).accuracy) }) : W.legend;
       const kernel = run.filters ?? net.layer("conv_1").weights.kernel, start = net.layer("conv_1").weights.kernel;
