@@ -455,7 +455,7 @@ def test_pause_really_pauses_and_changes_no_number(open_widget):
     button(page, "Train").click()
     wait_step(page, 8)
     button(page, "Pause").click()
-    page.wait_for_timeout(400)  # what was on its way
+    page.wait_for_selector("[data-phase=paused]")  # what was on its way has come
     paused = read(page)
     assert paused["phase"] == "paused" and 8 <= step_of(page) < 100 and "Paused at batch" in paused["head"]
     page.wait_for_timeout(1000)
@@ -575,7 +575,7 @@ def test_a_hidden_page_pauses(open_widget):
     page.evaluate(
         "Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))"
     )
-    page.wait_for_timeout(400)
+    page.wait_for_selector("[data-phase=paused]")
     seen = read(page)
     assert seen["phase"] == "paused" and "out of sight" in seen["problem"]
     page.wait_for_timeout(500)
@@ -637,13 +637,15 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
     button(page, "Train").tap()
     wait_step(page, 3)
     button(page, "Pause").tap()
+    page.wait_for_selector("[data-phase=paused]")
     fine()
     button(page, "Go on").tap()
     page.wait_for_selector("[data-phase=ended]")
     for summary in root(page).locator("summary").all():
         summary.tap()
+    fine()
     root(page).locator(".cnnlib-train-try button").nth(1).tap()
-    train(page)
+    assert read(page)["phase"] == "new" and read(page)["tiles"][0] == "0 / 240"
     fine()
 
 

@@ -83,7 +83,7 @@ export default {
     const view = ui.view({ model, el, name: "train-here" }), get = (key) => traits.get(key);
     const settings = () => Object.fromEntries(KEYS.map((key) => [key, get(key)])), steps = () => shownSteps(get("checks"));
     const engine = makeEngine(), shapes = makeShapes10(), training = makeTraining();
-    let net, netOf, worker, phase = "new", run, before, serial = 0, sent = false, saidAt = 0, note = "";
+    let net, netOf, worker, phase = "new", run, before, serial = 0, sent = false, settled = true, saidAt = 0, note = "";
 
     // --- a run ---
     function reset() {
@@ -108,6 +108,7 @@ export default {
     function pause(why = "") {
       if (phase !== "running") return;
       phase = "paused";
+      settled = false; // the batch under way is still to come
       note = why;
       worker.post({ stop: true });
       drawRun();
@@ -119,8 +120,9 @@ export default {
       for (const key of ["losses", "hits", "looks"]) run[key].push(...news[key]);
       for (const key of ["step", "seconds", "filters"]) run[key] = news[key];
       run.mistakes = news.mistakes ?? run.mistakes;
-      run.end = news.end;
+      run.end ??= news.end; // a pause that came too late reports once more
       if (news.end) phase = "ended";
+      settled ||= news.stopped;
       drawRun();
       const now = performance.now();
       if (news.end || phase === "stepped") view.say(headline.textContent);
@@ -201,7 +203,7 @@ export default {
       }
       playButton.textContent = phase === "running" ? W.pause : phase === "ended" ? W.again : step ? W.goOn : W.play;
       stepButton.ariaDisabled = `${phase === "running" || phase === "ended"}`;
-      el.dataset.phase = phase;
+      el.dataset.phase = phase === "paused" && !settled ? "pausing" : phase;
     }
     // "learning rate 0.003, batch normalisation on": what was otherwise
     function differences(old) {
@@ -222,7 +224,7 @@ export default {
       wrongWords.textContent = all ? fill(mistakes.wrong.length < all ? W.oftenSome : W.often, { label: W.classes[most.label], guess: W.classes[most.guess], n: most.n, shown: mistakes.wrong.length }) : W.noMistake;
       put(wrong, mistakes.wrong.map(({ label, guess, pixels }) => h("li", picture(pixels), h("span", W.classes[label]), h("span", { class: "cnnlib-train-taken" }, fill(W.taken, { guess: W.classes[guess] })))));
       put(confusion, h("tr", h("th", { scope: "col" }, W.corner), W.classes.map((name) => h("th", { scope: "col" }, name))),
-        counts.map((row, label) => h("tr", h("th", { scope: "row" }, W.classes[label]), row.map((n, guess) => h("td", { class: guess === label ? "right" : n > 0 && "wrong" }, n || "·")))));
+        counts.map((row, label) => h("tr", h("th", { scope: "row" }, W.classes[label]), row.map((n, guess) => h("td", { class: guess === label ? "right" : n > 0 && "wrong", style: `--share:${min(100, 25 + 5 * n)}%` }, n || "·")))));
     }
 
     // --- the reader's hand ---

@@ -44,7 +44,7 @@ export function makeTraining() {
 // Messages: { start: settings, id, plan, pause } makes a run ready, { go: steps } trains at most so many batches, { stop: true }
 // leaves off. `plan` is { held, every, patience }: how many pictures are held out, how many batches lie between two looks
 // at them, how many looks without a new best end the run. `pause` in ms lies between two reports.
-// A report: { id, step, seconds, filters }, and what is new since the last one: { losses, hits, looks, end, mistakes }.
+// A report: { id, step, seconds, filters }, with `stopped` the last one for now, and what is new since the last one: { losses, hits, looks, end, mistakes }.
 export function trainJob([engine, shapes, training], post) {
   const OPTIMIZERS = { adam: engine.adam, sgd: engine.sgd };
   let held, run, told = 0;
@@ -120,14 +120,14 @@ export function trainJob([engine, shapes, training], post) {
     });
     return { counts, wrong };
   }
-  function report() {
+  function report(more) {
     told = performance.now();
-    post({ id: run.id, step: run.step, seconds: run.seconds, filters: run.net.layer("conv_1").weights.kernel.slice(), ...run.news });
+    post({ id: run.id, step: run.step, seconds: run.seconds, filters: run.net.layer("conv_1").weights.kernel.slice(), ...run.news, ...more });
     run.news = fresh();
   }
   return (message) => {
     if (message.start) start(message);
-    if (message.stop) report();
+    if (message.stop) report({ stopped: true });
     return message.go && (function* () {
       let last = performance.now();
       const clock = () => { const now = performance.now(); run.seconds += (now - last) / 1000; last = now; };
