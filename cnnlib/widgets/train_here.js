@@ -23,7 +23,7 @@ function paint(canvas, side, colour) {
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
-const picture = (pixels, at = 0) => paint(canvas(SIDE), SIDE, (i, c) => pixels[at + 3 * i + c]);
+const paintPicture = (to, pixels) => paint(to, SIDE, (i, c) => pixels[3 * i + c]);
 // A filter: grey is 0, and its largest weight, above or below, is full colour
 function paintFilter(to, kernel, f) {
   let most = 1e-9;
@@ -145,8 +145,14 @@ export default {
     const filterBox = h("div", { class: "cnnlib-train-filters", role: "img" }, filters);
     const chips = h("ol", { class: "cnnlib-train-net" }), total = h("p", { class: "cnnlib-muted" });
     const scores = count(10, () => h("span", { class: "score" }));
-    const classes = h("ul", { class: "cnnlib-train-pictures" }, count(10, (label) => h("li",
-      picture(shapes.draw(label, engine.chance(40 + label))), h("span", W.classes[label]), scores[label])));
+    const examples = count(10, () => canvas(SIDE));
+    const classes = h("ul", { class: "cnnlib-train-pictures" }, count(10, (label) => h("li", examples[label], h("span", W.classes[label]), scores[label])));
+    // One at a time: the first pictures that a page draws take it some 10 ms each.
+    let drawing;
+    function drawExamples(label = 0) {
+      paintPicture(examples[label], shapes.draw(label, engine.chance(40 + label)));
+      if (label < 9) drawing = setTimeout(() => drawExamples(label + 1));
+    }
     function build() {
       const now = [get("seed"), get("batch_normalization"), get("dropout")].join();
       if (netOf === now) return;
@@ -222,7 +228,7 @@ export default {
       const all = pairs.reduce((sum, { n }) => sum + n, 0), most = pairs.reduce((a, b) => (b.n > a.n ? b : a));
       wrongTitle.textContent = fill(W.mistakes, { n: all, held: PLAN.held });
       wrongWords.textContent = all ? fill(mistakes.wrong.length < all ? W.oftenSome : W.often, { label: W.classes[most.label], guess: W.classes[most.guess], n: most.n, shown: mistakes.wrong.length }) : W.noMistake;
-      put(wrong, mistakes.wrong.map(({ label, guess, pixels }) => h("li", picture(pixels), h("span", W.classes[label]), h("span", { class: "cnnlib-train-taken" }, fill(W.taken, { guess: W.classes[guess] })))));
+      put(wrong, mistakes.wrong.map(({ label, guess, pixels }) => h("li", paintPicture(canvas(SIDE), pixels), h("span", W.classes[label]), h("span", { class: "cnnlib-train-taken" }, fill(W.taken, { guess: W.classes[guess] })))));
       put(confusion, h("tr", h("th", { scope: "col" }, W.corner), W.classes.map((name) => h("th", { scope: "col" }, name))),
         counts.map((row, label) => h("tr", h("th", { scope: "row" }, W.classes[label]), row.map((n, guess) => h("td", { class: guess === label ? "right" : n > 0 && "wrong", style: `--share:${min(100, 25 + 5 * n)}%` }, n || "·")))));
     }
@@ -254,6 +260,7 @@ export default {
       h("section", h("h3", W.netTitle), chips, total),
       h("details", h("summary", W.code), view.copy(() => script.textContent), script, h("p", { class: "cnnlib-muted" }, W.codeNote)));
 
+    drawing = setTimeout(() => drawExamples());
     reset();
     view.watch(KEYS, () => {
       const changed = !ui.same(run.settings, settings());
@@ -270,6 +277,7 @@ export default {
     document.addEventListener("visibilitychange", hide);
     addEventListener("pagehide", leave);
     function dispose() {
+      clearTimeout(drawing);
       worker?.terminate();
       worker = undefined;
       phase = "ended";
