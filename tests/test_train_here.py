@@ -224,6 +224,21 @@ def test_it_learns():
     print(f"{run['looks'][-1]['accuracy']:.3f} of 200 held-out pictures after 120 batches")
 
 
+def test_presets_do_what_their_words_say():
+    """Seed 0, whole runs in Node: what the page says beside the presets, and what chapters 5 and 7 ask to try."""
+    data = data_of("train_here.js")
+    names = ("quick", "bare", "few", "dropped")
+    done = dict(
+        zip(names, runs(*({"settings": data["base"] | data["presets"][n], "plan": PLAN} for n in names)), strict=True)
+    )
+    held = {name: max(look["accuracy"] for look in run["looks"]) for name, run in done.items()}
+    trained = {name: np.mean(run["hits"][-40:]) for name, run in done.items()}
+    assert held["quick"] > 0.85
+    assert held["bare"] < 0.15 and done["bare"]["end"] == "still"
+    assert trained["few"] > 0.97 and held["few"] < 0.6
+    assert held["dropped"] > held["few"] and trained["dropped"] < trained["few"]
+
+
 def settings_of(layers):
     """What the layers are told, the engine's defaults filled in."""
     found = []
