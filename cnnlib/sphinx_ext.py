@@ -72,7 +72,7 @@ def digest_of_sources() -> str:
     package = Path(__file__).parent
     digest = hashlib.sha256()
     code = (path for path in package.rglob("*.py") if path.name not in (Path(__file__).name, "glossary.py"))
-    for path in sorted([*code, *package.glob("results/*.json")]):
+    for path in sorted([*code, *package.glob("results/**/*.json")]):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for name in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "matplotlib"):
         try:
@@ -124,7 +124,11 @@ def add_assets(app, pagename, templatename, context, doctree):
     if names := app.env.metadata.get(pagename, {}).get("cnnlib_widgets"):
         widgets = [widget for widget in WIDGETS if widget.name in names]
         script = f"{'_'.join(widget.name for widget in widgets)}.js"  # pages with the same calculators share it
-        (Path(app.outdir) / ASSETS / script).write_text(page_script(widgets), encoding="utf-8")
+        files = {script: page_script(widgets)}
+        for widget in widgets:
+            files |= widget.page_files()
+        for file, text in files.items():
+            (Path(app.outdir) / ASSETS / file).write_text(text, encoding="utf-8")
         app.add_js_file(None, body=page_data(widgets), type="application/json", id=DATA_ID, priority=90)
         app.add_js_file(f"cnnlib/{script}", loading_method="async", priority=100)  # mount.js says why
 

@@ -114,6 +114,8 @@ def open_widget(open_page, tmp_path):
             f"<script>{page_script([type(widget)])}</script></body></html>",
             encoding="utf-8",
         )
+        for file, text in widget.page_files().items():
+            path.with_name(file).write_text(text, encoding="utf-8")
         return open_page(path, dark=dark, **options)
 
     return open_widget

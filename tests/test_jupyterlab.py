@@ -15,19 +15,20 @@ from conftest import require
 
 CELLS = [
     """from ipywidgets import HBox
-from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, NetworkDesigner, PoolingExplorer, ReceptiveField, SizeCalculator, TrainHere
+from cnnlib.widgets import BatchNormExplorer, ConvExplorer, DropoutExplorer, LookInside, NetworkDesigner, PoolingExplorer, ReceptiveField, SizeCalculator, TrainHere
 w, explorer, field = SizeCalculator(), ConvExplorer(), ReceptiveField(layers="two 3x3", n=9)
 dropout = DropoutExplorer()
 pooling = PoolingExplorer()
 designer = NetworkDesigner(layers="LeNet5", n=20)
 norm = BatchNormExplorer(batch_size=7)
+look = LookInside()
 train = TrainHere(batch_size=4, pictures=60, checks=1)
 seen = []
 explorer.observe(lambda change: seen.append(change["new"]), names="position")
 w""",
-    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output), "designer", designer.n, designer.rows[1]["output_shape"], "train", train.learning_rate)',
+    'print("read", w.kernel_size, w.output_size, "seen", seen, "field", field.n, field.rows[-1]["output_size"], "dropout", dropout.rate, "pooling", pooling.pool_size, *pooling.output_shape, "norm", norm.batch_size, len(norm.output), "designer", designer.n, designer.rows[1]["output_shape"], "train", train.learning_rate, "look", look.sample)',
     'w.padding = "same"\nprint("set")',
-    "HBox([explorer, field, dropout, pooling, norm, designer, train])",
+    "HBox([explorer, field, dropout, pooling, norm, designer, train, look])",
 ]
 # No question about news; and cells that are out of sight stay in the page.
 SETTINGS = {
@@ -128,6 +129,7 @@ def test_values_travel_both_ways(lab, browser):
             ("batch-norm", 1),
             ("network-designer", 1),
             ("train-here", 1),
+            ("look-inside", 2),
         ):
             box.locator(f"[data-cnnlib-widget='{name}'] input[type=range]").first.focus()
             for _ in range(steps):
@@ -146,6 +148,8 @@ def test_values_travel_both_ways(lab, browser):
         training.get_by_role("button", name="Train", exact=True).click()
         training.get_by_text("Finished: that was the limit of 20 batches").first.wait_for()
         assert len(page.workers) >= 1
+        cells.nth(1).get_by_text("look 2").wait_for()
+        box.locator("[data-cnnlib-widget='look-inside'] [aria-busy='false']").wait_for()  # the kernel gave the net
         assert not errors
     finally:
         context.close()

@@ -7,6 +7,7 @@ JavaScript runs with no kernel and no network.
 from cnnlib.widgets.batch_norm import BatchNormExplorer
 from cnnlib.widgets.conv_explorer import ConvExplorer
 from cnnlib.widgets.dropout import DropoutExplorer
+from cnnlib.widgets.look_inside import LookInside
 from cnnlib.widgets.network_designer import NetworkDesigner
 from cnnlib.widgets.pooling import PoolingExplorer
 from cnnlib.widgets.receptive_field import ReceptiveField
@@ -22,6 +23,7 @@ WIDGETS = (
     PoolingExplorer,
     NetworkDesigner,
     TrainHere,
+    LookInside,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "BatchNormExplorer",
     "ConvExplorer",
     "DropoutExplorer",
+    "LookInside",
     "NetworkDesigner",
     "PoolingExplorer",
     "ReceptiveField",

@@ -107,6 +107,15 @@ class CourseWidget(anywidget.AnyWidget):
         """The settings' values now, by name."""
         return {name: getattr(self, name) for name in self.setting_names()}
 
+    def contents(self) -> dict:
+        """What an instance holds beside its settings, by the names of synced traits that begin with "_": no reader changes it."""
+        return {}
+
+    @classmethod
+    def page_files(cls) -> dict:
+        """Further scripts of a built page, {name: text}, beside the page's own: read only when `model.send` asks."""
+        return {}
+
     def fallback(self) -> str:
         """HTML for paper and for pages without JavaScript."""
         raise NotImplementedError(f"{type(self).__name__} must say what paper shows")
@@ -117,5 +126,5 @@ class CourseWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        page = {"widget": self.name, "state": self.settings(), "fallback": self.fallback()}
+        page = {"widget": self.name, "state": self.settings() | self.contents(), "fallback": self.fallback()}
         return {**data, PAGE_MIME: page}, metadata

@@ -3,7 +3,7 @@
 // setting -> JSON Schema) and, for each of its calculators, `modules` (name -> its module, made from its presets).
 // Its script is `async`, so it may come while the page is still on its way: see the end.
 const places = {}; // id -> {model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
-const W = STRINGS.address;
+const W = STRINGS.address, home = document.currentScript.src || location.href;
 const widgets = {}; // name -> module, made when the page's first one needs it
 let saving, known = location.hash; // the address as it was last read or written
 
@@ -19,6 +19,12 @@ function pageModel(state) {
       saving = setTimeout(save, 300);
     },
     save_changes() {},
+    // What Python answers in a notebook, here a file beside the page's script gives: `{file, content}`, null where there is none.
+    send({ file }) {
+      const answer = (content) => bus.dispatchEvent(Object.assign(new Event("msg:custom"), { file, content }));
+      const script = ui.h("script", { src: new URL(`${file}.js`, home), load() { answer(window.cnnlibFiles?.[file]); }, error() { answer(null); } });
+      document.head.append(script);
+    },
     on: (event, action) => bus.addEventListener(event, action),
     off: (event, action) => bus.removeEventListener(event, action),
   };

@@ -13,7 +13,7 @@ from cnnlib.graph import graph_of, inner_graph, nodes
 from cnnlib.summary import summarize
 from cnnlib.widgets.traits import folded
 
-__all__ = ["describe", "export_for_page", "quantise"]
+__all__ = ["describe", "export_for_page", "model_of", "quantise"]
 
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 MOST_BYTES = 2_000_000  # of one net in a page
@@ -130,6 +130,50 @@ def quantise(kernel):
     scales = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), initial=0) / np.float32(127)
     whole = np.rint(kernel / np.where(scales > 0, scales, 1)).astype(np.int8)
     return whole, scales.astype(np.float32)
+
+
+def model_of(description, off=None):
+    """Return the Keras model that a page runs: built anew from its JSON, with the very numbers that the page has.
+
+    Args:
+        description: what `export_for_page` returned.
+        off: {layer's name: channels} to switch off: those channels of its output are 0, by a layer "NAME.off" behind it.
+
+    Returns:
+        A functional `keras.Model`. Keras allows no "/" in a name, so "block/conv" is called "block.conv".
+
+    Raises:
+        ValueError: a layer has no weights, or `off` names a layer that there is not.
+
+    """
+    import keras
+
+    off = dict(off or {})
+    outputs, weights = {}, []
+    for entry in description["layers"]:
+        settings = {key: value for key, value in entry.items() if key not in ("type", "inputs", "shape", "weights")}
+        settings["name"] = settings["name"].replace("/", ".")
+        if entry["type"] == "InputLayer":
+            x = first = keras.Input(entry["shape"], **settings)
+        else:
+            layer = getattr(keras.layers, entry["type"])(**settings)
+            taken = [outputs[name] for name in entry["inputs"]]
+            x = layer(taken if entry["type"] in ("Add", "Concatenate") else taken[0])
+            weights += [(layer, entry)] if layer.weights else []
+        if channels := off.pop(entry["name"], ()):
+            kept = np.isin(np.arange(x.shape[-1]), channels, invert=True)
+            x = keras.layers.Rescaling(kept.astype(float).tolist(), name=f"{settings['name']}.off")(x)
+        outputs[entry["name"]] = x
+    if off:
+        raise ValueError(f"off names {next(iter(off))!r}, which is no layer: there are {', '.join(outputs)}")
+    model = keras.Model(first, x, name=description["name"] or None)
+    for layer, entry in weights:
+        if "weights" not in entry:
+            raise ValueError(f"layer {entry['name']!r} has no weights: use what export_for_page returns")
+        for name, coded in entry["weights"].items():
+            variable = getattr(layer, name)
+            variable.assign(_decoded(coded).reshape(variable.shape))
+    return model
 
 
 # --- the walk through the model ------------------------------------------------------------------------------
@@ -282,6 +326,14 @@ def _coded(name, value, weights):
         return {"float32": _text(value.astype("<f4"))}
     whole, scales = quantise(value)
     return {"int8": _text(whole), "scales": _text(scales.astype("<f4"))}
+
+
+def _decoded(coded):
+    """Return the numbers of `_coded`, flat."""
+    if "float32" in coded:
+        return np.frombuffer(base64.b64decode(coded["float32"]), "<f4")
+    scales = np.frombuffer(base64.b64decode(coded["scales"]), "<f4")
+    return (np.frombuffer(base64.b64decode(coded["int8"]), np.int8).reshape(-1, len(scales)) * scales).ravel()
 
 
 def _text(array):

@@ -5,12 +5,10 @@ import re
 from html import escape
 from typing import ClassVar
 
-import traitlets
-
 from cnnlib import geometry
-from cnnlib._arguments import integer, show
+from cnnlib._arguments import show
 from cnnlib.widgets.base import CourseWidget, source, words_of
-from cnnlib.widgets.traits import Layers, OneOf, Whole
+from cnnlib.widgets.traits import Cell, Layers, OneOf, Whole
 
 LARGEST = 256  # input side
 DATA = json.loads(source("receptive_field.json"))
@@ -63,24 +61,6 @@ class _Stack(Layers):
         return {"anyOf": [{"enum": list(DATA["presets"])}, super().schema()]}
 
 
-class _Cell(traitlets.TraitType):
-    """(row, column) of an output, counted from 0, kept as a list; None is the middle one."""
-
-    allow_none = True
-
-    def validate(self, owner, value):
-        """Return the cell as a list of plain ints."""
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            kind = ValueError if isinstance(value, (tuple, list)) else TypeError
-            raise kind(f"{self.name}={show(value)} is neither (row, column) nor None")
-        return [integer(f"{self.name}[{i}]", side, 0, LARGEST - 1) for i, side in enumerate(value)]
-
-    def schema(self) -> dict:
-        """What the trait takes, as a JSON Schema."""
-        side = {"type": "integer", "minimum": 0, "maximum": LARGEST - 1}
-        return {"anyOf": [{"enum": [None]}, {"type": "array", "items": side, "minItems": 2, "maxItems": 2}]}
-
-
 class ReceptiveField(CourseWidget):
     """Stacks of convolutions and pools on a square image: sizes, receptive fields, parameters, multiply-accumulates.
 
@@ -110,7 +90,7 @@ class ReceptiveField(CourseWidget):
     other = _Stack((), least=0).tag(sync=True)
     n = Whole(32, 1, LARGEST).tag(sync=True)
     in_channels = Whole(3, 1, 1024).tag(sync=True)
-    output = _Cell(None).tag(sync=True)
+    output = Cell(LARGEST).tag(sync=True)
     view = OneOf("2-D", "2-D", "1-D").tag(sync=True)
 
     def __init__(self, **settings):

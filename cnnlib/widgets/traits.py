@@ -38,6 +38,28 @@ class Sides(Whole):
         return {"anyOf": [super().schema(), two_of(super().schema())]}
 
 
+class Cell(traitlets.TraitType):
+    """(row, column) counted from 0, each below `sides`, kept as a list; None, the default, where a calculator chooses."""
+
+    allow_none = True
+
+    def __init__(self, sides):
+        super().__init__(None)
+        self.sides = sides
+
+    def validate(self, owner, value):
+        """Return the cell as a list of plain ints."""
+        if not isinstance(value, (tuple, list)) or len(value) != 2:
+            kind = ValueError if isinstance(value, (tuple, list)) else TypeError
+            raise kind(f"{self.name}={show(value)} is neither (row, column) nor None")
+        return [integer(f"{self.name}[{i}]", side, 0, self.sides - 1) for i, side in enumerate(value)]
+
+    def schema(self) -> dict:
+        """What the trait takes, as a JSON Schema."""
+        side = {"type": "integer", "minimum": 0, "maximum": self.sides - 1}
+        return {"anyOf": [{"enum": [None]}, two_of(side)]}
+
+
 class Flag(traitlets.TraitType):
     """True or False."""
 
