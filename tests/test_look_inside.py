@@ -13,6 +13,7 @@ from conftest import serious_violations
 from keras import layers
 from PIL import Image
 
+from cnnlib import models
 from cnnlib.widgets import WIDGETS, ConvExplorer, LookInside
 from cnnlib.widgets.base import notebook_module, source
 from cnnlib.widgets.look_inside import RESULTS, WEIGHTS, recorded_nets
