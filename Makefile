@@ -49,7 +49,7 @@ lab: $(READY) $(DATA)  ## open the notebooks in JupyterLab
 
 test: lint  ## run every test
 	$(BIN)/pytest tests/test_pairs.py  # before `student` makes the notebooks anew
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line book execute
+	@$(MAKE) --no-print-directory --jobs 2 book execute
 	$(BIN)/pytest tests --ignore tests/test_pairs.py -n 3 --dist loadgroup --no-loadscope-reorder --durations=30
 
 execute: student  ## execute the notebooks on Shapes-10, with their solutions and without
