@@ -13,7 +13,8 @@ COLAB_READY := $(COLAB_VENV)/.ready
 
 # A copy of CIFAR-10 that lies beside the checkout is unpacked once and used; nothing needs it.
 COPY := ../shared/cifar10
-ifeq ($(CNNLIB_DATA)$(CNNLIB_DATASET),)
+# (A make within this one has been told of it already.)
+ifeq ($(filter-out $(CURDIR)/.data,$(CNNLIB_DATA))$(CNNLIB_DATASET),)
 ifneq ($(wildcard $(COPY)/unpack.py),)
 export CNNLIB_DATA := $(CURDIR)/.data
 DATA := .data/cifar-10-batches-py/batches.meta
@@ -50,7 +51,7 @@ lab: $(READY) $(DATA)  ## open the notebooks in JupyterLab
 test: lint  ## run every test
 	$(BIN)/pytest tests/test_pairs.py  # before `student` makes the notebooks anew
 	@$(MAKE) --no-print-directory --jobs 2 book execute
-	$(BIN)/pytest tests --ignore tests/test_pairs.py -n 3 --dist loadgroup --no-loadscope-reorder --durations=30
+	$(BIN)/pytest tests --ignore tests/test_pairs.py -n 3 --dist loadscope --no-loadscope-reorder --durations=30
 
 execute: student  ## execute the notebooks on Shapes-10, with their solutions and without
 	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/pytest $(NBVAL) -n 2 --dist loadscope notebooks student

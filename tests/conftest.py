@@ -15,6 +15,9 @@ CHROMIUM = (
 )
 
 
+# Tests of these files share something that is long in the making: one worker takes the whole file.
+TOGETHER = ("test_distribute.py", "test_compare.py", "test_summary.py", "test_data.py")
+
 # Workers take one test after another in this order: a long one that came last would leave the others idle.
 LONGEST = ("test_distribute.py", "test_numbers.py", "test_training.py", "test_conv_explorer.py")
 
@@ -22,6 +25,18 @@ LONGEST = ("test_distribute.py", "test_numbers.py", "test_training.py", "test_co
 def pytest_collection_modifyitems(items):
     """Put the longest files first."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out tests one by one, and the files of `TOGETHER` whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return next((file for file in TOGETHER if f"{file}::" in nodeid), nodeid)
+
+    return Scheduling(config, log)
 
 
 def require(tool, what):

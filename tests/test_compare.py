@@ -13,9 +13,6 @@ from cnnlib.data import Dataset, Split
 from cnnlib.summary import summarize
 from cnnlib.training.record import RESULTS
 
-# What the tests share is made once: one worker runs them all.
-pytestmark = pytest.mark.xdist_group("compare")
-
 LAYERS = {
     "baseline": 3,
     "lenet5": 5,

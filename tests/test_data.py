@@ -30,9 +30,6 @@ import pytest
 from cnnlib import data
 from cnnlib.data import DataError, _dataset, cifar10, course_dataset, last_used, load_cifar10, load_shapes10
 
-# What the tests share is made once: one worker runs them all.
-pytestmark = pytest.mark.xdist_group("data")
-
 REAL = os.environ.get("CNNLIB_DATA")
 CARD = Path(__file__).parents[1] / "book" / "data-card.md"
 

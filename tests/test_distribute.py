@@ -13,9 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# What the tests share is made once: one worker runs them all.
-pytestmark = pytest.mark.xdist_group("distribute")
-
 ROOT = Path(__file__).resolve().parents[1]
 TWO, THREE = ["CPU:0", "CPU:1"], ["CPU:0", "CPU:1", "CPU:2"]
 

@@ -12,9 +12,6 @@ import pytest
 from cnnlib import geometry
 from cnnlib.summary import Row, Summary, summarize
 
-# What the tests share is made once: one worker runs them all.
-pytestmark = pytest.mark.xdist_group("summary")
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 

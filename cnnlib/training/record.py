@@ -240,7 +240,8 @@ def conditions(records):
     records = [records] if isinstance(records, dict) else list(records)
     if not records:
         raise ValueError(f"records must hold a record at least, got {records!r}")
-    kinds = [(r["net"], {**r["recipe"], "seed": None}) for r in records]
+    # Which images a run takes, where it takes not all of them, follows from its seed.
+    kinds = [(r["net"], {**r["recipe"], "seed": None, "data_crc32": None}) for r in records]
     if any(kind != kinds[0] for kind in kinds):
         raise ValueError(f"records must be of one net and recipe, got {[r['name'] for r in records]}")
     net, recipe = kinds[0]
