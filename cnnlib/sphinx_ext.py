@@ -195,11 +195,13 @@ class Typography(SphinxPostTransform):
         """Mend every text of the page."""
         as_written = (nodes.literal, nodes.math, nodes.raw, nodes.FixedTextElement)
         for text in list(self.document.findall(nodes.Text)):
-            above, inside = text.parent, False
-            while above is not None and not inside:
-                above, inside = above.parent, isinstance(above, as_written)
             mended = SPACE.sub("\N{NO-BREAK SPACE}", MINUS.sub("−", text))
-            if not inside and mended != text:
+            if mended == text:
+                continue
+            above = text.parent
+            while above is not None and not isinstance(above, as_written):
+                above = above.parent
+            if above is None:
                 text.parent.replace(text, nodes.Text(mended))
 
 

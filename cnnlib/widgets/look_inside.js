@@ -18,7 +18,6 @@ const job = ([engine], post) => {
     if (!pixels) return; // what ran is to stop, and that is all
     const { input, output, layers } = net, [height, width, channels] = input.shape;
     const switchAll = (on) => layers.forEach((l) => { l.off = (on && off[l.name]) || []; });
-    function* run(x) { for (const l of net.slices(x)) yield l; }
     const scores = () => {
       const y = output.output;
       if ((output.activation ?? "linear") !== "linear") return [...y];
@@ -28,11 +27,11 @@ const job = ([engine], post) => {
     let before;
     if (Object.keys(off).length) {
       switchAll(false);
-      yield* run(pixels);
+      yield* net.slices(pixels);
       before = scores();
     }
     switchAll(true);
-    yield* run(pixels);
+    yield* net.slices(pixels);
     const outputs = layers.map((l) => l.output.slice()), found = scores();
     post({ id, outputs, scores: found, before }, outputs.map(({ buffer }) => buffer));
     if (view === "maps") return;
@@ -51,7 +50,7 @@ const job = ([engine], post) => {
         for (const left of columns) {
           const hidden = pixels.slice(), bottom = Math.min(top + patch, height), right = Math.min(left + patch, width);
           for (let y = top; y < bottom; y++) hidden.fill(128, (y * width + left) * channels, (y * width + right) * channels);
-          yield* run(hidden);
+          yield* net.slices(hidden);
           const drop = found[goal] - scores()[goal];
           for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) total[y * width + x] += drop, times[y * width + x]++;
           done++;
