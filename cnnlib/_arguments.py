@@ -1,8 +1,9 @@
 """The checks of single arguments that modules share, and how error messages show a value. Imports nothing heavy."""
 
+import numbers
 import operator
 
-__all__ = ["boolean", "choice", "integer", "show"]
+__all__ = ["boolean", "choice", "integer", "number", "show"]
 
 
 def integer(name, value, least=1, most=None):
@@ -19,6 +20,18 @@ def integer(name, value, least=1, most=None):
         kind = TypeError if number is None else ValueError
         raise kind(f"{name}={show(value)} is not an integer {valid}")
     return number
+
+
+def number(name, value, least, most):
+    """Return `value` as a float from `least` to `most`; NumPy's numbers are welcome.
+
+    Raises TypeError for what is no real number, bools too, and ValueError for one out of range or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}={show(value)} is not a number: use a number from {least} to {most}")
+    if not least <= value <= most:
+        raise ValueError(f"{name}={show(value)} is out of range: use a number from {least} to {most}")
+    return float(value)
 
 
 def boolean(name, value):

@@ -1,25 +1,30 @@
-"""The benchmark of training: are the nets that it times the same, and does it run through."""
+"""The benchmarks: are the nets that are timed the same, do they run through, and what do int8 weights cost."""
 
 import importlib.util
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from conftest import require
 from test_models import NOTES_PARAMS, ORDER, place
 
-from cnnlib import models
+from cnnlib import models, training
+from cnnlib.data import load_cifar10
 from cnnlib.training.recipe import inner_layers
+from cnnlib.widgets.look_inside import WEIGHTS, recorded_nets
+from cnnlib.widgets.page_model import model_of
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def bench():
-    """`benchmarks/training.py` as a module, found as a script is: with its neighbours."""
-    spec = importlib.util.spec_from_file_location("benchmark_of_training", FOLDER / "training.py")
+def benchmark(name):
+    """A script of `benchmarks/` as a module, found as a script is: with its neighbours."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(FOLDER))
     try:
@@ -27,6 +32,11 @@ def bench():
     finally:
         sys.path.remove(str(FOLDER))
     return module
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return benchmark("training")
 
 
 def leaves(net):
@@ -64,9 +74,9 @@ def test_the_nets_of_the_notes_compute_what_ours_compute(bench, name):
     plain = {"InputLayer", "Rescaling", "Concatenate", "Add"}  # a class computes with these, it does not hold them
     assert [k for k in kinds[0] if k not in plain] == kinds[1]
     # In training mode too: batch normalisation must be awake in both, or the notes' net would have less to do.
-    for training in (False, True):
-        logits = ours(images, training=training)
-        probabilities = theirs(floats, training=training)
+    for learning in (False, True):
+        logits = ours(images, training=learning)
+        probabilities = theirs(floats, training=learning)
         np.testing.assert_allclose(keras.ops.softmax(logits), probabilities, rtol=2e-3, atol=1e-5)
 
 
@@ -124,3 +134,22 @@ def test_what_it_refuses(bench, bad, capsys):
     with pytest.raises(SystemExit):
         bench.parse(bad)
     assert bad[-1] in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.environ.get("CNNLIB_DATA"), reason="CNNLIB_DATA is not set: no CIFAR-10 here")
+@pytest.mark.parametrize("name", recorded_nets())
+def test_int8_weights_cost_less_than_a_third_of_a_point(name):
+    """All test pictures by Keras with the numbers that the page has; some of them by the page's engine in Node.
+
+    `benchmarks/page_nets.py` sends all of them through Node, which takes minutes for ResNet-20.
+    """
+    require(shutil.which("node"), "Node")
+    test, record = load_cifar10().test, training.load_record(name)
+    model = model_of(json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8")))
+    mine = model.predict(test.x, batch_size=250, verbose=0).argmax(1)
+    guesses, _ = benchmark("page_nets").guesses_in_node(name, test.x[:300])
+    assert np.mean(guesses != mine[:300]) <= 0.005  # a tie may fall either way
+    labels = test.y.ravel()
+    assert len(labels) == 10_000
+    if load_cifar10().name == record["recipe"]["dataset"]:
+        assert abs(np.mean(mine == labels) - record["test"]["accuracy"]) < 0.003

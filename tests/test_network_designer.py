@@ -445,7 +445,11 @@ def test_from_model_refuses_what_it_cannot_show():
         ),
         (dict(layers=[{"type": "Conv2D", "padding": 1}]), TypeError, r"padding=1 is none of"),
         (dict(layers=[{"type": "Conv2D", "activation": "step"}]), ValueError, r"activation='step' is none of"),
-        (dict(layers=[{"type": "Dropout", "rate": 2}]), ValueError, r"rate=2 is not from 0 to 1"),
+        (
+            dict(layers=[{"type": "Dropout", "rate": 2}]),
+            ValueError,
+            r"rate=2 is out of range: use a number from 0 to 1",
+        ),
         (dict(layers=[{"type": "Dropout", "rate": "x"}]), TypeError, r"rate='x' is not a number"),
         (dict(layers=[{"type": "ResidualBlock", "shortcut": "none"}]), ValueError, r"shortcut='none'"),
         (

@@ -1,7 +1,6 @@
 """Batch normalisation of one channel: a batch's numbers before and after, and the averages that follow many batches."""
 
 import math
-import numbers
 from functools import lru_cache
 from typing import ClassVar
 
@@ -9,10 +8,10 @@ import numpy as np
 import traitlets
 
 from cnnlib import reference
-from cnnlib._arguments import show
+from cnnlib._arguments import number, show
 from cnnlib.widgets.base import CourseWidget, data_of, words_of
 from cnnlib.widgets.chance import chance, normal
-from cnnlib.widgets.traits import Flag, OneOf, Whole
+from cnnlib.widgets.traits import Flag, Number, OneOf, Whole
 
 _DATA = data_of("batch_norm.js")
 MOST = _DATA["most"]
@@ -31,31 +30,6 @@ _UNITS = {
 # --- what the settings take ---------------------------------------------------------------------------------
 
 
-def _number(name, value, low, high):
-    """Return value as a float from `low` to `high`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}={show(value)} is not a number: use a number from {low} to {high}")
-    if not low <= value <= high:
-        raise ValueError(f"{name}={value} is out of range: use a number from {low} to {high}")
-    return float(value)
-
-
-class _Number(traitlets.TraitType):
-    """A number from `low` to `high`, kept as a float."""
-
-    def __init__(self, default, low, high):
-        super().__init__(float(default))
-        self.low, self.high = low, high
-
-    def validate(self, owner, value):
-        """Return the number as a float."""
-        return _number(self.name, value, self.low, self.high)
-
-    def schema(self) -> dict:
-        """What the trait takes, as a JSON Schema."""
-        return {"type": "number", "minimum": self.low, "maximum": self.high}
-
-
 class _Values(traitlets.TraitType):
     """A list of numbers, 1 to MOST["values"] of them, each at most MOST["value"] away from 0; None: the file's own."""
 
@@ -68,17 +42,17 @@ class _Values(traitlets.TraitType):
             raise TypeError(f"{self.name}={show(value)} is neither a list of numbers nor None")
         if not 1 <= len(value) <= MOST["values"]:
             raise ValueError(f"{self.name} has {len(value)} numbers: use 1 to {MOST['values']}")
-        return [_number(f"{self.name}[{i}]", one, -MOST["value"], MOST["value"]) for i, one in enumerate(value)]
+        return [number(f"{self.name}[{i}]", one, -MOST["value"], MOST["value"]) for i, one in enumerate(value)]
 
     def schema(self) -> dict:
         """What the trait takes, as a JSON Schema."""
-        number = {"type": "number", "minimum": -MOST["value"], "maximum": MOST["value"]}
-        numbers = {"type": "array", "items": number, "minItems": 1, "maxItems": MOST["values"]}
-        return {"anyOf": [{"enum": [None]}, numbers]}
+        one = {"type": "number", "minimum": -MOST["value"], "maximum": MOST["value"]}
+        several = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST["values"]}
+        return {"anyOf": [{"enum": [None]}, several]}
 
 
 def _ranged(key, default):
-    return _Number(default, *RANGES[key][:2]).tag(sync=True)
+    return Number(default, *RANGES[key][:2]).tag(sync=True)
 
 
 class BatchNormExplorer(CourseWidget):
@@ -112,9 +86,9 @@ class BatchNormExplorer(CourseWidget):
     spread = _ranged("spread", 2)
     gamma = _ranged("gamma", 1)
     beta = _ranged("beta", 0)
-    epsilon = _Number(1e-3, 0, 1).tag(sync=True)
+    epsilon = Number(1e-3, 0, 1).tag(sync=True)
     training = Flag(True).tag(sync=True)
-    momentum = _Number(0.99, 0, 1).tag(sync=True)
+    momentum = Number(0.99, 0, 1).tag(sync=True)
     steps = Whole(0, 0, MOST["steps"]).tag(sync=True)
     values = _Values(None).tag(sync=True)
     drift = _ranged("drift", 0)
@@ -181,8 +155,8 @@ class BatchNormExplorer(CourseWidget):
     def averages(self) -> list[tuple[float, float]]:
         """(moving mean, moving variance) before the first batch and after each of the `steps`."""
         found = [np.array([0.0, 1.0])]
-        for number in range(self.steps):
-            found.append(reference.moving_average(found[-1], _moments(self._batch(number)), self.momentum))
+        for step in range(self.steps):
+            found.append(reference.moving_average(found[-1], _moments(self._batch(step)), self.momentum))
         return [tuple(pair.tolist()) for pair in found]
 
     @property

@@ -4,8 +4,8 @@ export const cells = (() => {
   const { h, count, same } = ui, { abs, ceil, floor, max, min, round } = Math;
   const LIMIT = 9999; // the largest number that fits a cell
   const MOST = 64; // cells on a side of a picture behind them
-  // Keys that go from cell to cell, [down, right], and that make a number larger or smaller.
-  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, PAGES = { PageUp: 1, PageDown: -1 };
+  // Keys that make a number larger or smaller.
+  const PAGES = { PageUp: 1, PageDown: -1 };
   const grid = ([rows, columns], cell) => count(rows, (i) => count(columns, (j) => cell(i, j)));
   const sum = (rows) => rows.flat().reduce((a, b) => a + b, 0);
 
@@ -151,5 +151,5 @@ export const cells = (() => {
     return { coloured, legible, signed, most, level, text: (x) => (legible ? show(x ?? 0) : "") };
   }
 
-  return { LIMIT, grid, sum, short, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, ARROWS, PAGES };
+  return { LIMIT, grid, sum, short, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, PAGES };
 })();

@@ -3,8 +3,8 @@
 // corner of "example" is the lecture notes' window; "digit" is a real scan, the first of the UCI set "Optical
 // Recognition of Handwritten Digits" (CC BY 4.0); "photo" and "colour" are cut from the US Navy's portrait of Grace
 // Hopper (public domain, matplotlib's sample grace_hopper.jpg), 16 levels.
-const T = STRINGS["conv-explorer"], { h, fill, same } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
-const { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, ARROWS, PAGES } = cells;
+const T = STRINGS["conv-explorer"], { ARROWS, h, fill, same } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
+const { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, PAGES } = cells;
 const DRAWN = 64; // the most cells on a side that fit
 const SIDED = Object.keys(MOST).slice(0, 4); // settings with a number for each axis
 

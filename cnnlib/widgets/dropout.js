@@ -1,10 +1,10 @@
 // Dropout: a layer's numbers, the mask of this step, what goes on, and what many masks come to on average.
 // DATA (dropout.json): a row of units; maps, made from conv_explorer's handwritten 0 by Sobel filters to four sides, a
 // blur and a Laplacian, then ReLU and a 2x2 max pool; the next unit's weights; Play's pauses in ms.
-const W = STRINGS.dropout, { h, s: svg, put, fill, big, count } = ui, { most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, log, max, min, sqrt } = Math;
+const W = STRINGS.dropout, { ARROWS, h, s: svg, put, fill, big, count } = ui, { most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, log, max, min, sqrt } = Math;
 const SIDE = 4, AREA = SIDE * SIDE, RECENT = 60; // of a map; how many masks the strip shows
 const KEYS = ["rate", "training", "seed", "draws", "spatial", "scaling", "values", "channels"];
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, PAGES = { PageUp: 0.1, PageDown: -0.1 };
+const PAGES = { PageUp: 0.1, PageDown: -0.1 };
 
 const show = (x, digits = 2) => big(Number(x.toFixed(digits)) || 0, digits);
 const sign = (...numbers) => (numbers.every((x) => abs(x - x.toFixed(2)) < 1e-9) ? "=" : "≈");

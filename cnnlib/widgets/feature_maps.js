@@ -2,8 +2,7 @@
 // at or walked with the arrow keys. The colours are those of a light page, -1 orange, 0 white, 1 blue; where the page is dark
 // its style turns them over, and white becomes black.
 export const feature = (() => {
-  const { h, s: svg, put, big, count } = ui, { abs, ceil, floor, max, min, round } = Math;
-  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const { ARROWS, h, s: svg, put, big, count } = ui, { abs, ceil, floor, max, min, round } = Math;
 
   const PALETTE = Uint32Array.from({ length: 511 }, (_, i) => {
     const t = abs(i - 255) / 255, end = i < 255 ? [149, 56, 0] : [5, 80, 174];
@@ -60,5 +59,5 @@ export const feature = (() => {
     return Object.assign(node, { canvas, show });
   }
 
-  return { ARROWS, farthest, drawMaps, box, over, numbersTable, board };
+  return { farthest, drawMaps, box, over, numbersTable, board };
 })();

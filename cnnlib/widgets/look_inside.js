@@ -1,7 +1,7 @@
 // A trained net on one picture: its maps, the sum behind each number, its scores, what they rest on, and filters to switch off.
 // The main thread has the net's description (shapes, weights, windows) and draws; a worker computes: every layer's output
 // for the picture on show, then a map of the picture for one class. Whatever changes the numbers is one message to it.
-const W = STRINGS["look-inside"], { h, s: svg, fill, put, big, same, count } = ui, { abs, ceil, floor, max, min, round } = Math;
+const W = STRINGS["look-inside"], { ARROWS, h, s: svg, fill, put, big, same, count } = ui, { abs, ceil, floor, max, min, round } = Math;
 const STRIP = { high: 196, wide: 110, side: 48 }, SHOWN = 3; // maps with their numbers
 const FIRST = { layer: "", channel: 0, cell: null, off: [] }; // what is chosen in a net that has just come
 const percent = (share) => `${big(100 * share, 1)}\u00a0%`, muted = { class: "cnnlib-muted" };
@@ -77,7 +77,7 @@ const job = ([engine], post) => {
   };
 };
 
-const { ARROWS, farthest, drawMaps, box, over, numbersTable, board } = feature, newCanvas = () => h("canvas"), look = (part) => ({ class: `cnnlib-look-${part}` });
+const { farthest, drawMaps, box, over, numbersTable, board } = feature, newCanvas = () => h("canvas"), look = (part) => ({ class: `cnnlib-look-${part}` });
 const sidesOf = ({ shape }) => (shape.length === 3 ? shape : [1, 1]);
 const span = (cells) => [cells[0], cells.at(-1) - cells[0] + 1];
 

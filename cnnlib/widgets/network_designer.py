@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import traitlets
 
-from cnnlib._arguments import boolean, integer, show
+from cnnlib._arguments import boolean, integer, number, show
 from cnnlib.widgets import network_rows as net
 from cnnlib.widgets.base import CourseWidget, words_of
 from cnnlib.widgets.traits import OneOf, Sides, Whole, both
@@ -136,7 +136,7 @@ def _value(place, key, kind, value):
     if key in ("use_bias", "center") or key == "scale" and kind == "BatchNormalization":
         return boolean(place, value)
     if key in ("rate", "scale"):
-        return _number(place, value, *((0, 1) if key == "rate" else (-1e6, 1e6)))
+        return number(place, value, *((0, 1) if key == "rate" else (-1e6, 1e6)))
     if kind == "ZeroPadding2D":
         return _zeros(place, value)
     if key in ("padding", "activation", "shortcut"):
@@ -195,14 +195,6 @@ def _optional(place, key, kind, value, i):
     if not least <= len(places) <= most:
         raise ValueError(f"{place}={show(value)} has a length of {len(places)}: a {kind} reads {least} to {most}")
     return None if i is not None and places == [i - 1] else places
-
-
-def _number(place, value, least, most):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{place}={show(value)} is not a number")
-    if not least <= value <= most:
-        raise ValueError(f"{place}={show(value)} is not from {least} to {most}")
-    return value
 
 
 def _zeros(place, value):

@@ -10,15 +10,11 @@
 // `words` are those of strings.json's look-inside; files may be dropped anywhere on `el`. Needs worker.js.
 
 export function drawPixels(canvas, pixels, [rows, columns, channels]) {
-  Object.assign(canvas, { width: columns, height: rows });
-  const image = new ImageData(columns, rows);
-  for (let i = 0; i < rows * columns; i++) for (let c = 0; c < 4; c++) image.data[4 * i + c] = c === 3 ? 255 : pixels[i * channels + (channels === 3 ? c : 0)];
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  ui.paint(canvas, rows, columns, (i, c) => pixels[i * channels + (channels === 3 ? c : 0)]);
 }
 
 export function picturePad({ words: W, view, el, changed }) {
-  const { h, fill, put, big } = ui, { floor, max, min, round } = Math, MOST = { bytes: 30e6, pixels: 60e6 };
-  const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const { ARROWS, h, fill, put, big } = ui, { floor, max, min, round } = Math, MOST = { bytes: 30e6, pixels: 60e6 };
   const newCanvas = (width, height) => h("canvas", { width, height });
   let shape, grain, sample, cursor, penDown, drawing = false, from, stream, gone = false; // grain: the canvas's pixels to one of the net's
 
@@ -173,7 +169,7 @@ export function picturePad({ words: W, view, el, changed }) {
       if (box.hasPointerCapture(event.pointerId) && drawing) follow(event);
     },
     keydown(event) {
-      const step = STEPS[event.key];
+      const step = ARROWS[event.key];
       if (!shape || (!step && event.key !== " ")) return;
       keep(event);
       if (!drawing) draw(true);

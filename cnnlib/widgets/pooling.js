@@ -2,8 +2,8 @@
 // read how often, what comes back to them, and what a small move of the picture changes.
 // DATA (pooling.json) holds the pictures, the largest settings and Play's pauses in ms. A cell of the input has its place
 // i, j on the board, which begins with the padding, and its own r, c in the picture; it knows the outputs that read it.
-const T = STRINGS.pooling, { h, s: svg, put, fill, same, count, pair, fold, python } = ui, { abs, floor, max, min, round } = Math;
-const { LIMIT, grid, sum, show, sides, sign, parse, digits, scaled, makeBoard, painter, ARROWS, PAGES } = cells, { images, most: MOST } = DATA;
+const T = STRINGS.pooling, { ARROWS, h, s: svg, put, fill, same, count, pair, fold, python } = ui, { abs, floor, max, min, round } = Math;
+const { LIMIT, grid, sum, show, sides, sign, parse, digits, scaled, makeBoard, painter, PAGES } = cells, { images, most: MOST } = DATA;
 const WRITTEN = 64, LINES = 9; // the most numbers written out, and the most arrows at once
 // A, B, ..., Z, AA, ...: the name of an output, which the cell that it came from bears too.
 const letters = (i) => (i > 25 ? letters(floor(i / 26) - 1) : "") + String.fromCharCode(65 + (i % 26));

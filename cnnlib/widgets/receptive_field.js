@@ -1,9 +1,8 @@
 // A stack of layers on a square image: the field of one output lit through every level, a row of numbers a layer with
 // their arithmetic; a second stack to compare with, and the input size at which one becomes cheaper than the other.
 // A level is the input (level 0) or the output of a layer. Positions below 0 or from its size on are padding.
-const W = STRINGS["receptive-field"], { h, s: svg, fill, big, same, put } = ui;
+const W = STRINGS["receptive-field"], { ARROWS, h, s: svg, fill, big, same, put } = ui;
 const LARGEST = 256, KEYS = ["layers", "other"], NETS = Object.keys(DATA.presets);
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 // "3s64/2": see receptive_field.py
 const preset = (name, channels) => DATA.presets[name].split(" ").map((short) => {

@@ -1,7 +1,7 @@
 // Train here: a small CNN learns drawn pictures in a worker (train_job.js); the page shows how, and the Keras code of it.
 // DATA (train_here.json): the plan of a run, what the sliders offer, presets, the Keras code line by line, where
 // "?norm|..." is there only with batch normalisation.
-const W = STRINGS["train-here"], { h, s: svg, put, fill, big, count } = ui;
+const W = STRINGS["train-here"], { h, s: svg, paint, put, fill, big, count } = ui;
 const { plan: PLAN, most: MOST, rates: RATES, batches: BATCHES, sets: SETS, presets: PRESETS, base: BASE } = DATA, { abs, log, max, min, round, sqrt } = Math;
 const KEYS = Object.keys(BASE), SIDE = 32, SIZE = SIDE * SIDE * 3, MEAN = 10; // batches that one point of a training curve is a mean of
 const CALM = 8000; // ms between two things that a running net says of itself
@@ -14,21 +14,12 @@ const shownSteps = (checks) => checks * PLAN.every;
 
 // --- pictures: a canvas as large as its pixels, which CSS makes larger ---
 const canvas = (side) => h("canvas", { width: side, height: side, "aria-hidden": "true" });
-function paint(canvas, side, colour) {
-  const image = new ImageData(side, side);
-  for (let i = 0; i < side * side; i++) {
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = colour(i, c);
-    image.data[4 * i + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
-}
-const paintPicture = (to, pixels) => paint(to, SIDE, (i, c) => pixels[3 * i + c]);
+const paintPicture = (to, pixels) => paint(to, SIDE, SIDE, (i, c) => pixels[3 * i + c]);
 // A filter: grey is 0, and its largest weight, above or below, is full colour
 function paintFilter(to, kernel, f) {
   let most = 1e-9;
   for (let i = f; i < kernel.length; i += 16) most = max(most, abs(kernel[i]));
-  paint(to, 5, (i, c) => 128 + 127 * kernel[(3 * i + c) * 16 + f] / most);
+  paint(to, 5, 5, (i, c) => 128 + 127 * kernel[(3 * i + c) * 16 + f] / most);
 }
 
 // --- curves, in the units of the picture ---

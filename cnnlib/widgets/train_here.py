@@ -1,38 +1,15 @@
 """Train here: a small CNN that learns drawn pictures in the page, and the same net and run in Keras."""
 
 import math
-import numbers
 from html import escape
 from typing import ClassVar
 
-import traitlets
-
 from cnnlib.widgets.base import CourseWidget, data_of, words_of
-from cnnlib.widgets.traits import Flag, OneOf, Whole, as_code
+from cnnlib.widgets.traits import Flag, Number, OneOf, Whole, as_code
 
 _DATA = data_of("train_here.js")
 PLAN, MOST = _DATA["plan"], _DATA["most"]
 OPTIMIZERS = ("adam", "sgd")
-
-
-class _Number(traitlets.TraitType):
-    """A number from `low` to `high`."""
-
-    def __init__(self, default, low, high):
-        super().__init__(default)
-        self.low, self.high = low, high
-
-    def validate(self, owner, value):
-        """Return the number as a float."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError(f"{self.name}={value!r} is not a number from {self.low} to {self.high}")
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{self.name}={value} is out of range: use a number from {self.low} to {self.high}")
-        return float(value)
-
-    def schema(self):
-        """What the trait takes, as a JSON Schema."""
-        return {"type": "number", "minimum": self.low, "maximum": self.high}
 
 
 class TrainHere(CourseWidget):
@@ -58,11 +35,11 @@ class TrainHere(CourseWidget):
     script: ClassVar[str] = "train_here.js"
     needs: ClassVar[tuple[str, ...]] = ("engine.js", "shapes10.js", "worker.js", "train_job.js")
 
-    learning_rate = _Number(0.005, 0.0001, 1).tag(sync=True)
+    learning_rate = Number(0.005, 0.0001, 1).tag(sync=True)
     batch_size = Whole(32, 1, MOST["batch_size"]).tag(sync=True)
     optimizer = OneOf("adam", *OPTIMIZERS).tag(sync=True)
     batch_normalization = Flag(True).tag(sync=True)
-    dropout = _Number(0.0, 0, MOST["dropout"]).tag(sync=True)
+    dropout = Number(0.0, 0, MOST["dropout"]).tag(sync=True)
     pictures = Whole(4000, 10, MOST["pictures"]).tag(sync=True)
     decay = Flag(True).tag(sync=True)
     checks = Whole(16, 1, MOST["checks"]).tag(sync=True)

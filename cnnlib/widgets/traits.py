@@ -5,7 +5,7 @@ Each says what it takes as a JSON Schema too: a built page checks the settings i
 
 import traitlets
 
-from cnnlib._arguments import integer, show
+from cnnlib._arguments import integer, number, show
 
 
 class Whole(traitlets.TraitType):
@@ -22,6 +22,22 @@ class Whole(traitlets.TraitType):
     def schema(self) -> dict:
         """What the trait takes, as a JSON Schema."""
         return {"type": "integer", "minimum": self.low} | ({} if self.high is None else {"maximum": self.high})
+
+
+class Number(traitlets.TraitType):
+    """A number from `low` to `high`, kept as a float."""
+
+    def __init__(self, default, low, high):
+        super().__init__(float(default))
+        self.low, self.high = low, high
+
+    def validate(self, owner, value):
+        """Return the number as a float."""
+        return number(self.name, value, self.low, self.high)
+
+    def schema(self) -> dict:
+        """What the trait takes, as a JSON Schema."""
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
 
 
 class Sides(Whole):
@@ -184,8 +200,8 @@ class Layers(traitlets.TraitType):
 
     def _padding(self, name, value, transposed):
         zeros = self.most["zeros"]
-        number = hasattr(value, "__index__") and not isinstance(value, bool)
-        if transposed or not number and not isinstance(value, (tuple, list)):
+        plain = hasattr(value, "__index__") and not isinstance(value, bool)
+        if transposed or not plain and not isinstance(value, (tuple, list)):
             if not isinstance(value, str) or value.lower() not in ("valid", "same"):
                 more = "" if transposed else f", 0 to {zeros}, (before, after)"
                 kind = ValueError if isinstance(value, str) else TypeError
@@ -210,8 +226,8 @@ class Layers(traitlets.TraitType):
         """What the trait takes, as a JSON Schema: layers with every key present."""
 
         def whole(least, most, pairs=self.rectangular):
-            number = {"type": "integer", "minimum": least, "maximum": most}
-            return {"anyOf": [number, two_of(number)]} if pairs else number
+            side = {"type": "integer", "minimum": least, "maximum": most}
+            return {"anyOf": [side, two_of(side)]} if pairs else side
 
         zeros = whole(0, self.most["zeros"], pairs=True)
         words = {"enum": ["valid", "same"]}

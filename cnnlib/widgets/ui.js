@@ -19,6 +19,17 @@ export const ui = (() => {
   const h = (tag, attributes, ...children) => build(document.createElement(tag), attributes, children);
   const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
 
+  // The step, in rows and columns, that an arrow key takes among cells.
+  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+  // Draws a canvas of rows x columns pixels: colour(i, c) is 0 to 255, i counts pixels, c is 0, 1, 2 for red, green, blue.
+  function paint(canvas, rows, columns, colour) {
+    const image = new ImageData(columns, rows);
+    for (let i = 0; i < rows * columns; i++) for (let c = 0; c < 4; c++) image.data[4 * i + c] = c === 3 ? 255 : colour(i, c);
+    Object.assign(canvas, { width: columns, height: rows }).getContext("2d").putImageData(image, 0, 0);
+    return canvas;
+  }
+
   // Gives an element, say `put(list, item, done && mark)`, other children.
   const put = (node, ...children) => {
     node.replaceChildren();
@@ -173,5 +184,5 @@ export const ui = (() => {
     return { ...own, controls, say, news, copy, mend, fit, dispose };
   }
 
-  return { h, s, put, button, copyButton, fill, same, count, pair, fold, big, python, reducedMotion, parts, view };
+  return { ARROWS, h, s, paint, put, button, copyButton, fill, same, count, pair, fold, big, python, reducedMotion, parts, view };
 })();
