@@ -21,21 +21,13 @@ import keras
 from cnnlib import figures, models, training
 from cnnlib.graph import graph_of, nodes
 from cnnlib.summary import summarize
+from cnnlib.titles import FAMILY, title
 from cnnlib.training.budget import ALL_IMAGES
 from cnnlib.training.record import RESULTS
 from cnnlib.widgets import NetworkDesigner
 
-__all__ = ["COSTS", "RECIPES", "TITLES", "Entry", "Family", "depth", "family"]
+__all__ = ["COSTS", "RECIPES", "Entry", "Family", "depth", "family"]
 
-# The nets in the course's order, as they are written.
-TITLES = {
-    "baseline": "First CNN",
-    "lenet5": "LeNet5",
-    "alexnet8": "AlexNet8",
-    "vgg16": "VGG16",
-    "inception10": "Inception10",
-    "resnet18": "ResNet18",
-}
 RECIPES = {"notes": "", "better": "-better"}  # what a record's name ends in
 SPEED = RESULTS / "speed" / "notes_recipe.json"
 MOST_RUNS = 4
@@ -122,10 +114,7 @@ def family(recipe="notes", mine=None):
         raise ValueError(f"mine holds {len(runs)} runs; {MOST_RUNS} are the most that can be told apart")
     speed = json.loads(SPEED.read_text())
     seconds = {net["net"]: ALL_IMAGES / net["training"]["ours_per_second"] for net in speed["nets"]}
-    entries = [
-        Entry(title, net, *_costs_of(net), seconds[net], _records(net + RECIPES[recipe]))
-        for net, title in TITLES.items()
-    ]
+    entries = [Entry(title(net), net, *_costs_of(net), seconds[net], _records(net + RECIPES[recipe])) for net in FAMILY]
     entries += [_entry_of(run, f"yours {i}" if len(runs) > 1 else "yours") for i, run in enumerate(runs, 1)]
     return Family(entries, speed)
 
@@ -156,7 +145,7 @@ def _entry_of(run, word):
     recipe = {**run.recipe, "epochs": len(run.history["loss"])}
     record = {"recipe": recipe, "history": run.history, "test": run.test_metrics, "seed": recipe["seed"]}
     return Entry(
-        f"{word}: {TITLES.get(run.model.name, run.model.name)}",
+        f"{word}: {title(run.model.name)}",
         run.model.name,
         *_costs(run.model),
         seconds,
@@ -182,7 +171,7 @@ class Family(list):
             return super().__getitem__(key)
         found = [entry for entry in self if entry.net == key and not entry.mine]
         if not found:
-            raise KeyError(f"net={key!r} is not one of {', '.join(TITLES)}")
+            raise KeyError(f"net={key!r} is not one of {', '.join(FAMILY)}")
         return found[0]
 
     @property
@@ -296,8 +285,8 @@ class Family(list):
     def _repr_html_(self):
         head = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
         body = "".join(
-            f'<tr><th scope="row">{html.escape(title)}</th>{"".join(f"<td>{html.escape(cell)}</td>" for cell in cells)}</tr>'
-            for title, *cells in self._rows()
+            f'<tr><th scope="row">{html.escape(first)}</th>{"".join(f"<td>{html.escape(cell)}</td>" for cell in cells)}</tr>'
+            for first, *cells in self._rows()
         )
         notes = "<br>".join(html.escape(line) for line in self.conditions.splitlines())
         return (

@@ -883,7 +883,7 @@ def test_the_notebook_module_asks_drives_and_ends(open_page, tmp_path):
         [notebook_module(LookInside.script, LookInside.needs), look.settings() | look.contents(), content],
     )
     assert (
-        wait.startswith("The numbers of lenet5-better did not load.")
+        wait.startswith("The numbers of LeNet5 did not load.")
         and [one["file"] for one in retry] == ["net-lenet5-better"] * 2
     )
     assert heading.startswith("conv1") and left == 0

@@ -172,17 +172,18 @@ export default {
     // --- the net comes ---
 
     const waiting = h("p", look("wait"));
+    const aboutNet = () => listed.find((one) => one.name === get("net"));
     function ask() {
-      const name = get("net"), about = listed.find((one) => one.name === name);
       if (!seen) return;
       if (own) return use(own);
-      put(waiting, fill(W.loading, { name, size: about ? big(about.bytes / 1000, 0) : "?" }));
+      const about = aboutNet();
+      put(waiting, fill(W.loading, { name: about.title, size: big(about.bytes / 1000, 0) }));
       waiting.hidden = false;
-      traits.send({ file: `net-${name}` });
+      traits.send({ file: `net-${about.name}` });
     }
     const receiveNet = ({ file, content }) => {
       if (gone || file !== `net-${get("net")}`) return;
-      if (!content) return put(waiting, fill(W.notLoaded, { name: get("net") }), " ", ui.button(W.retry, ask));
+      if (!content) return put(waiting, fill(W.notLoaded, { name: aboutNet().title }), " ", ui.button(W.retry, ask));
       use(content);
     };
     function refuse(why) {
@@ -508,7 +509,7 @@ export default {
       h("div", look("top"), figure(W.picture, pad.node, padWords), figure(W.sees, h("div", look("seen"), seenCanvas, seenMarks), normal), h("div", verdict, scores, offList)),
       wrongBox, view.choice("view", W.views), mapsPart, heatPart,
       h("details", h("summary", W.code), h("pre", code), view.copy(() => code.textContent)));
-    const options = Object.fromEntries(listed.map(({ name, accuracy }) => [name, accuracy ? fill(W.net, { name, percent: percent(accuracy) }) : name]));
+    const options = Object.fromEntries(listed.map(({ name, title, accuracy }) => [name, fill(W.net, { name: title, percent: percent(accuracy) })]));
     el.append(h("div", { class: "cnnlib-controls" }, view.range("sample", { min: 0, max: labels.length - 1, format: label }), listed.length > 1 && view.select("netName", options)),
       pad.acts, pad.problem, waiting, inside);
 

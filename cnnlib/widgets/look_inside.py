@@ -12,6 +12,7 @@ import traitlets
 
 from cnnlib._arguments import integer
 from cnnlib.data.cifar10 import CLASS_NAMES
+from cnnlib.titles import title
 from cnnlib.widgets.base import CourseWidget, words_of
 from cnnlib.widgets.page_model import export_for_page, model_of
 from cnnlib.widgets.scenes import scenes
@@ -36,10 +37,10 @@ def _text(name):
 
 
 def _about(name):
-    """Return what the page lists of a recorded net: its name, its bytes and, where there is a record, its test accuracy."""
-    record = RESULTS / f"{name}.json"
-    test = json.loads(record.read_text(encoding="utf-8"))["test"] if record.exists() else None
-    return {"name": name, "bytes": len(_text(name)), "accuracy": test and round(test["accuracy"], 4)}
+    """Return what the page lists of a recorded net: its name and title, its bytes, its test accuracy."""
+    record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    accuracy = round(record["test"]["accuracy"], 4)
+    return {"name": name, "title": title(record["net"]), "bytes": len(_text(name)), "accuracy": accuracy}
 
 
 class _Net(traitlets.TraitType):
