@@ -183,11 +183,12 @@ def drop_notebook_widgets(app, doctree):
 
 
 MINUS = re.compile(r"(?<![\w.-])-(?=\d)|(?<=\d )-(?= \d)")
+OPENING, CLOSING = re.compile(r"\(+$"), re.compile(r"[,.;:?!)]+")
 SPACE = re.compile(r"(?<=\d) (?=%)|(?<=\d) (?=× \d)|(?<=×) (?=\d)")
 
 
 class Typography(SphinxPostTransform):
-    """Minus signs before numbers, and spaces that keep "7 %" and "3 × 3" in one line. Code and formulas stay."""
+    """Minus signs before numbers; "7 %", "3 × 3", a formula and the comma behind it in one line. Code and formulas stay."""
 
     default_priority = 900
 
@@ -203,6 +204,26 @@ class Typography(SphinxPostTransform):
                 above = above.parent
             if above is None:
                 text.parent.replace(text, nodes.Text(mended))
+        for formula in list(self.document.findall(nodes.math)):
+            self._hold(formula)
+
+    def _hold(self, formula):
+        """Keep the marks around a formula, which a browser takes for a picture, in its line."""
+        place, around = formula.parent.index(formula), formula.parent.children
+        before, behind = around[place - 1] if place else None, (around[place + 1 :] or [None])[0]
+        opening = OPENING.search(before) if isinstance(before, nodes.Text) else None
+        closing = CLOSING.match(behind) if isinstance(behind, nodes.Text) else None
+        if not opening and not closing:
+            return
+        together = nodes.inline("", "", classes=["cnnlib-together"])
+        formula.parent.replace(formula, together)
+        if opening:
+            together += nodes.Text(opening[0])
+            together.parent.replace(before, nodes.Text(before[: opening.start()]))
+        together += formula
+        if closing:
+            together += nodes.Text(closing[0])
+            together.parent.replace(behind, nodes.Text(behind[closing.end() :]))
 
 
 def setup(app):

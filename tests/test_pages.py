@@ -170,6 +170,11 @@ def test_minus_signs_are_minus_signs_and_numbers_keep_their_units(page, open_bui
     assert len("".join(texts)) > 500
     wrong = [text for text in texts if re.search(r"(?:^|[\s(,])-\d|\d - \d|\d %|\d × \d", text)]
     assert not wrong, wrong
+    around = """() => [...document.querySelectorAll("article p .math")].map((formula) => [formula, formula.parentElement])
+      .filter(([, above]) => getComputedStyle(above).whiteSpace !== "nowrap")
+      .map(([formula]) => [formula.previousSibling, formula.nextSibling].map((node) => (node?.nodeType === 3 ? node.data : "")))"""
+    torn = [texts for texts in tab.evaluate(around) if texts[0].endswith("(") or re.match(r"[,.;:?!)]", texts[1])]
+    assert not torn, torn
 
 
 @pytest.mark.parametrize("page", PAGES)
