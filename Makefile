@@ -92,9 +92,10 @@ format: $(READY)  ## mend the Python code's style
 record: $(READY) $(DATA)  ## NET=baseline SEED=0: train on all of CIFAR-10 and record the run
 	$(BIN)/python tools/record.py $(NET) --seed $(or $(SEED),0)
 
-bench: $(READY)  ## measure: import times, the calculators' bytes, time to interactive, script time a step
+bench: $(READY)  ## measure: import times, the calculators' bytes, time to interactive, script time a step, the nets in the page
 	$(BIN)/python benchmarks/library.py
 	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/page_live.py
 
 bench-training: $(READY)  ## measure: how fast the nets train and answer, against the notes' code (8 minutes)
 	$(BIN)/python benchmarks/training.py $(NET)
