@@ -16,7 +16,7 @@ CHROMIUM = (
 
 
 # Tests of these files share something that is long in the making: one worker takes the whole file.
-TOGETHER = ("test_distribute.py", "test_compare.py", "test_summary.py", "test_data.py")
+TOGETHER = ("test_distribute.py", "test_compare.py", "test_summary.py", "test_data.py", "test_firefox.py")
 
 # Workers take one test after another in this order: a long one that came last would leave the others idle.
 LONGEST = ("test_distribute.py", "test_numbers.py", "test_training.py", "test_conv_explorer.py")
@@ -112,25 +112,31 @@ def open_page(browser):
     assert not complaints, complaints
 
 
-@pytest.fixture
-def open_widget(open_page, tmp_path):
-    """`open_widget(widget, ...)`: a page that holds just this widget, as a built page would."""
+def write_page(widget, folder, dark=False):
+    """Write a page that holds just this widget, as a built page would; return its path."""
     from cnnlib.widgets.base import PAGE_MIME, stylesheet
     from cnnlib.widgets.page import DATA_ID, page_data, page_html, page_script
 
+    bundle = widget._repr_mimebundle_()[0][PAGE_MIME]
+    path = folder / f"{widget.name}.html"
+    path.write_text(
+        f'<!doctype html><html lang="en" data-theme="{"dark" if dark else "light"}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{widget.name}</title><style>{stylesheet()}</style></head>'
+        f'<body style="background:{"#14181e" if dark else "#ffffff"}; color:{"#ffffff" if dark else "#000000"}"><main><h1>{widget.name}</h1>{page_html(**bundle)}</main>'
+        f'<script type="application/json" id="{DATA_ID}">{page_data([type(widget)])}</script>'
+        f"<script>{page_script([type(widget)])}</script></body></html>",
+        encoding="utf-8",
+    )
+    for file, text in widget.page_files().items():
+        path.with_name(file).write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def open_widget(open_page, tmp_path):
+    """`open_widget(widget, ...)`: a page that holds just this widget, as a built page would."""
+
     def open_widget(widget, dark=False, **options):
-        bundle = widget._repr_mimebundle_()[0][PAGE_MIME]
-        path = tmp_path / f"{widget.name}.html"
-        path.write_text(
-            f'<!doctype html><html lang="en" data-theme="{"dark" if dark else "light"}"><head><meta charset="utf-8">'
-            f'<meta name="viewport" content="width=device-width"><title>{widget.name}</title><style>{stylesheet()}</style></head>'
-            f'<body style="background:{"#14181e" if dark else "#ffffff"}; color:{"#ffffff" if dark else "#000000"}"><main><h1>{widget.name}</h1>{page_html(**bundle)}</main>'
-            f'<script type="application/json" id="{DATA_ID}">{page_data([type(widget)])}</script>'
-            f"<script>{page_script([type(widget)])}</script></body></html>",
-            encoding="utf-8",
-        )
-        for file, text in widget.page_files().items():
-            path.with_name(file).write_text(text, encoding="utf-8")
-        return open_page(path, dark=dark, **options)
+        return open_page(write_page(widget, tmp_path, dark), dark=dark, **options)
 
     return open_widget

@@ -81,6 +81,14 @@ def test_public_ci_runs_the_test_command_of_the_project():
     assert "bash .ci/run" in commands(workflow("test"))
 
 
+def test_ci_installs_the_programs_that_the_tests_look_for():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    installed = re.findall(r"^command -v (\S+) >/dev/null \|\| missing\+=\(\S+\)$", script, re.MULTILINE)
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
+    looked_for = re.findall(r'shutil\.which\("([^"]+)"\)', tests)
+    assert set(installed) == {"chromium", "firefox-esr", "node"} <= set(looked_for)
+
+
 def test_tests_run_on_every_push_to_main_and_every_pull_request():
     when = workflow("test")["on"]
     assert when["push"] == {"branches": ["main"]}
