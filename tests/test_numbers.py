@@ -39,16 +39,21 @@ STATES, LARGE, BATCH = (
     200,
 )  # BATCH: a visit to the page
 
-# Sets each state as a link does, lets the calculator draw, and reads its results.
+# Sets each state as a link does, lets the calculator draw, and reads its results. The address bar itself stays as it is
+# (test_address moves it): for each new one the browser would do more work than the calculator. Nor is the page laid out
+# anew to be scrolled to where it is already, and only in each tenth state to say what can be seen; else a part is hidden
+# by the attribute alone.
 DRIVE = """async ([hashes, read]) => {
   const results = [], reader = eval(read);
-  for (const hash of hashes) {
-    history.replaceState(null, "", hash);
-    dispatchEvent(new Event("hashchange"));
+  const { checkVisibility } = Element.prototype, hasNoHidden = function () { return !this.closest("[hidden]"); };
+  Element.prototype.scrollIntoView = () => {};
+  for (const [i, hash] of hashes.entries()) {
+    Element.prototype.checkVisibility = i % 10 ? hasNoHidden : checkVisibility;
+    dispatchEvent(new HashChangeEvent("hashchange", { newURL: new URL(hash, location) }));
     await null; await null; await null; // what is drawn in microtasks
     results.push(reader());
   }
-  return results;
+  return JSON.stringify(results); // as lists of lists of numbers, Playwright would take longer over them than the page
 }"""
 
 
@@ -62,7 +67,8 @@ def results(page, states, read):
     """Yield (widget, what the page shows of it)."""
     for start in range(0, len(states), BATCH):
         batch = states[start : start + BATCH]
-        yield from zip(batch, page.evaluate(DRIVE, [[address(widget) for widget in batch], read]), strict=True)
+        shown = page.evaluate(DRIVE, [[address(widget) for widget in batch], read])
+        yield from zip(batch, json.loads(shown), strict=True)
 
 
 def numbers_in(part):

@@ -38,9 +38,9 @@ function save() {
   known = location.hash;
 }
 // Sets what the address says, and everything else to the page's own; what it says wrongly is told, not guessed at.
-function follow() {
-  known = location.hash;
-  const address = readAddress(location.hash, places);
+function follow({ newURL = location.href } = {}) {
+  known = new URL(newURL).hash;
+  const address = readAddress(known, places);
   if (!address) return;
   for (const [id, { start, model }] of Object.entries(places)) {
     Object.entries({ ...start, ...address.settings[id] }).forEach(([key, value]) => model.set(key, value));
