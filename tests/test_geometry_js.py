@@ -29,15 +29,15 @@ console.log(JSON.stringify(cases.map(([name, args]) => {
 """
 
 
-def node(script, stdin=""):
-    """Return what Node prints; without Node skip, but fail in continuous integration."""
+def node(script, stdin="", timeout=120):
+    """Return what Node prints; without Node skip, but fail in continuous integration. It has `timeout` seconds."""
     program = shutil.which("node")
     if program is None:
         if os.environ.get("CI"):
             pytest.fail("Node is missing, and CI must compare geometry.js with geometry.py")
         pytest.skip("Node is not installed, so geometry.js is not compared with geometry.py")
     command = [program, "--input-type=module", "--eval", script]
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -91,7 +91,8 @@ def runs(*jobs):
         {**job, "settings": TrainHere(**job["settings"]).settings(), "plan": usual | job.get("plan", {})}
         for job in jobs
     ]
-    return json.loads(node(RUNS, json.dumps(jobs)))
+    # Whole runs are half a minute's work each, and a processor may have other work too.
+    return json.loads(node(RUNS, json.dumps(jobs), timeout=1200))
 
 
 def floats(text, kind="<f4"):
