@@ -259,7 +259,10 @@ def widgets():
 def test_every_number_is_tensorflows(open_page, tmp_path, widgets):
     drawn = []
     for start in range(0, len(widgets), 32):
-        drawn += open_page(page_of(widgets[start : start + 32], tmp_path)).evaluate(READ)
+        page = open_page(page_of(widgets[start : start + 32], tmp_path))
+        # As one text: Playwright would be long over a list of each number.
+        drawn += json.loads(page.evaluate(f"() => JSON.stringify(({READ})())"))
+        page.close()
     assert len(drawn) == len(widgets)
     numbers = unread_cells = 0
     for widget, page in zip(widgets, drawn, strict=True):
@@ -311,17 +314,24 @@ def test_what_a_cell_touches(open_page, tmp_path, widgets):
     """Pointing at an input cell and at a weight, checked with single ones as inputs."""
     rng = random.Random(1)
     some = widgets[:90]
-    page = open_page(page_of(some, tmp_path))
-    links = 0
+    places, hovers = [], []
     for nth, widget in enumerate(some):
-        x, taken = widget.picture, taps(widget)
+        height, width, channels = widget.picture.shape
+        rows, columns, _, filters = widget.weights.shape
+        r, q, c = rng.randrange(height), rng.randrange(width), rng.randrange(channels)
+        a, b, f = rng.randrange(rows), rng.randrange(columns), rng.randrange(filters)
+        places.append((r, q, c, a, b, f))
+        hovers += [[nth, "input", c, r * width + q, None], [nth, "weight", f * channels + c, a, b]]
+    # All in one visit: after each the browser would lay the long page out anew.
+    page = open_page(page_of(some, tmp_path))
+    seen = json.loads(page.evaluate(f"hovers => JSON.stringify(hovers.map({HOVER}))", hovers))
+    links = 0
+    for widget, place, found, second in zip(some, places, seen[::2], seen[1::2], strict=True):
+        (r, q, c, a, b, f), x, taken = place, widget.picture, taps(widget)
         w = widget.weights[::-1, ::-1] if widget.flip else widget.weights
-        height, width, channels = x.shape
-        rows, columns, _, filters = w.shape
+        channels, columns, filters = x.shape[2], w.shape[1], w.shape[3]
         short = lambda value: round(float(value) + 1e-12, 2)  # noqa: E731
         # An input cell: the outputs that read it, and with which weight.
-        r, q, c = rng.randrange(height), rng.randrange(width), rng.randrange(channels)
-        found = page.evaluate(HOVER, [nth, "input", c, r * width + q, None])
         readers = np.argwhere(taken[r, q]).tolist()
         assert found["hot"]
         assert f"row {r + 1}, column {q + 1}" in found["lines"][0]
@@ -338,8 +348,7 @@ def test_what_a_cell_touches(open_page, tmp_path, widgets):
                 )
                 links += 1
         # A weight: the input cells that it meets, and the outputs that these go into.
-        a, b, f = rng.randrange(rows), rng.randrange(columns), rng.randrange(filters)
-        found = page.evaluate(HOVER, [nth, "weight", f * channels + c, a, b])
+        found = second
         meets = {
             tuple(o): tuple(i) for *i, o0, o1 in np.argwhere(taken == a * columns + b + 1).tolist() for o in [(o0, o1)]
         }
