@@ -314,24 +314,17 @@ def test_what_a_cell_touches(open_page, tmp_path, widgets):
     """Pointing at an input cell and at a weight, checked with single ones as inputs."""
     rng = random.Random(1)
     some = widgets[:90]
-    places, hovers = [], []
-    for nth, widget in enumerate(some):
-        height, width, channels = widget.picture.shape
-        rows, columns, _, filters = widget.weights.shape
-        r, q, c = rng.randrange(height), rng.randrange(width), rng.randrange(channels)
-        a, b, f = rng.randrange(rows), rng.randrange(columns), rng.randrange(filters)
-        places.append((r, q, c, a, b, f))
-        hovers += [[nth, "input", c, r * width + q, None], [nth, "weight", f * channels + c, a, b]]
-    # All in one visit: after each the browser would lay the long page out anew.
     page = open_page(page_of(some, tmp_path))
-    seen = json.loads(page.evaluate(f"hovers => JSON.stringify(hovers.map({HOVER}))", hovers))
     links = 0
-    for widget, place, found, second in zip(some, places, seen[::2], seen[1::2], strict=True):
-        (r, q, c, a, b, f), x, taken = place, widget.picture, taps(widget)
+    for nth, widget in enumerate(some):
+        x, taken = widget.picture, taps(widget)
         w = widget.weights[::-1, ::-1] if widget.flip else widget.weights
-        channels, columns, filters = x.shape[2], w.shape[1], w.shape[3]
+        height, width, channels = x.shape
+        rows, columns, _, filters = w.shape
         short = lambda value: round(float(value) + 1e-12, 2)  # noqa: E731
         # An input cell: the outputs that read it, and with which weight.
+        r, q, c = rng.randrange(height), rng.randrange(width), rng.randrange(channels)
+        found = page.evaluate(HOVER, [nth, "input", c, r * width + q, None])
         readers = np.argwhere(taken[r, q]).tolist()
         assert found["hot"]
         assert f"row {r + 1}, column {q + 1}" in found["lines"][0]
@@ -348,7 +341,8 @@ def test_what_a_cell_touches(open_page, tmp_path, widgets):
                 )
                 links += 1
         # A weight: the input cells that it meets, and the outputs that these go into.
-        found = second
+        a, b, f = rng.randrange(rows), rng.randrange(columns), rng.randrange(filters)
+        found = page.evaluate(HOVER, [nth, "weight", f * channels + c, a, b])
         meets = {
             tuple(o): tuple(i) for *i, o0, o1 in np.argwhere(taken == a * columns + b + 1).tolist() for o in [(o0, o1)]
         }
