@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -54,6 +55,57 @@ def test_a_notebook_holds_no_output_and_every_cell_has_an_id(name):
     nbformat.validate(notebook)
     assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in notebook.cells)
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+
+def names_of(source):
+    """Return the global names that a cell binds, and those that it reads, in its functions too."""
+    code = "\n".join("pass" if re.match(r"\s*[%!]", line) else line for line in source.splitlines())
+    top = symtable.symtable(code, "cell", "exec")
+    bound, read, tables = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}, set(), [top]
+    while tables:
+        table = tables.pop()
+        read |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (table is top or s.is_global())}
+        tables += table.get_children()
+    return bound, read
+
+
+def needs_the_hidden(cells):
+    """Return what a reader without the hidden cells would miss: (place of the cell, names that only those bind)."""
+    missing, seen, hidden = [], set(), set()
+    for place, cell in enumerate(cells):
+        if cell.cell_type != "code":
+            continue
+        bound, read = names_of(cell.source)
+        if set(cell.metadata.get("tags", [])) & {"solution", "remove-cell"}:
+            # An import again of what a visible cell imported changes nothing.
+            hidden |= {name for name in bound if not (name in seen and f"import {name}" in cell.source)}
+            continue
+        if read & (hidden - bound):
+            missing.append((place, sorted(read & (hidden - bound))))
+        seen |= bound
+        hidden -= bound
+    return missing
+
+
+# What goes to a class is not executed a second time: it is the same cells without the solutions, and this finds a cell
+# that would have needed one.
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_cell_that_a_learner_sees_needs_one_that_is_hidden(name):
+    assert needs_the_hidden(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells) == []
+
+
+def test_a_cell_that_needs_a_hidden_one_is_found():
+    def cell(source, *tags):
+        return nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+
+    stub = cell("def area(n):\n    raise NotImplementedError")
+    solution = cell("def area(n):\n    return n * n", "solution")
+    use = cell("print([area(n) for n in range(3)])")
+    assert needs_the_hidden([stub, use, solution]) == []
+    assert needs_the_hidden([stub, solution, use]) == [(2, ["area"])]
+    assert needs_the_hidden([stub, solution, cell("area = max"), use]) == []
+    assert needs_the_hidden([cell("import math"), cell("import math", "remove-cell"), cell("math.pi")]) == []
+    assert needs_the_hidden([cell("for n in range(3):\n    m = n", "remove-cell"), cell("m")]) == [(1, ["m"])]
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
