@@ -1,6 +1,7 @@
 """Shared fixtures: one browser for all tests, and pages opened from file:// with the network cut."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -34,7 +35,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return next((file for file in TOGETHER if f"{file}::" in nodeid), nodeid)
+            page = re.search(r"test_pages\.py::.*(book/[\w-]+)", nodeid)  # tests that only look at a page share it
+            return page[1] if page else next((file for file in TOGETHER if f"{file}::" in nodeid), nodeid)
 
     return Scheduling(config, log)
 
@@ -76,40 +78,49 @@ def browser():
 ALL_ALIVE = "!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')"
 
 
-@pytest.fixture
-def open_page(browser):
-    """`open_page(path, width=1280, dark=False, touch=False)`: a page whose calculators have started, that fails the test on any console error or request."""
-    contexts, complaints = [], []
+class Tabs:
+    """Pages opened in contexts of their own, the network cut; `complaints` collects console errors and requests."""
 
-    def open_page(path, width=1280, dark=False, touch=False, reduced_motion=False, fragment=""):
-        context = browser.new_context(
+    def __init__(self, browser):
+        self.browser, self.contexts, self.complaints = browser, [], []
+
+    def open(self, path, width=1280, dark=False, touch=False, reduced_motion=False, fragment=""):
+        context = self.browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce" if reduced_motion else "no-preference",
             has_touch=touch,
         )
-        contexts.append(context)
+        self.contexts.append(context)
 
         def route(route):
             if route.request.url.startswith(("file:", "data:", "blob:")):
                 route.continue_()
             else:
-                complaints.append(f"request left the page: {route.request.url}")
+                self.complaints.append(f"request left the page: {route.request.url}")
                 route.abort()
 
         context.route("**/*", route)
         context.set_offline(True)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("pageerror", lambda e: complaints.append(f"error: {e}"))
+        page.on("console", lambda m: self.complaints.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.complaints.append(f"error: {e}"))
         page.goto(f"file://{path}{fragment}")
         page.wait_for_function(ALL_ALIVE, timeout=120_000)  # some tests fill a page with hundreds
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not complaints, complaints
+    def close(self):
+        for context in self.contexts:
+            context.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """`open_page(path, width=1280, dark=False, touch=False)`: a page whose calculators have started, that fails the test on any console error or request."""
+    tabs = Tabs(browser)
+    yield tabs.open
+    tabs.close()
+    assert not tabs.complaints, tabs.complaints
 
 
 def write_page(widget, folder, dark=False):

@@ -48,7 +48,7 @@ class _Place:
 
 
 _PLACES = {
-    "ci": _Place(seconds=15, macs_per_second=20e9, large_batch=32),
+    "ci": _Place(seconds=8, macs_per_second=20e9, large_batch=32),
     "laptop": _Place(seconds=90, macs_per_second=15e9, large_batch=64),
     # A T4, the GPU that Colab lends, does about twice this on large convolutions in float16.
     "gpu": _Place(seconds=75, macs_per_second=1.2e12, large_batch=128),

@@ -52,9 +52,8 @@ def page_script(widgets: Collection[type[CourseWidget]]) -> str:
         for w in widgets
     )
     needed = dict.fromkeys(name for w in widgets for name in w.needs)  # a set that keeps its order
-    others = [source(name) for name in (*SHARED, *needed, "address.js") if name != "geometry.js"]
-    geometry = _only_used(source("geometry.js"), "\n".join([*others, modules]))
-    shared = _EXPORT.sub("", "\n".join([geometry, *others]))
+    library = "\n".join(source(name) for name in (*SHARED, *needed, "address.js"))
+    shared = _EXPORT.sub("", _only_used(library, modules + source("mount.js")))
     script = (
         f'(() => {{\n"use strict";\n'
         f'const {{ words: STRINGS, presets, schemas }} = JSON.parse(document.getElementById("{DATA_ID}").textContent);\n'
