@@ -24,7 +24,7 @@ endif
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab test execute notebooks student test-colab set-repo new-chapter lint format record bench bench-training clean
+.PHONY: help book serve lab test package execute notebooks student test-colab set-repo new-chapter lint format record bench bench-training clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,10 +48,17 @@ serve: book  ## build the book and serve it on localhost:8000
 lab: $(READY) $(DATA)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
+# What looks at the built book. All other tests can run while its last chapters are executed.
+ON_PAGES := $(patsubst %,tests/test_%.py,firefox pages cheat_sheet)
+PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=20
+
 test: lint  ## run every test
 	$(BIN)/pytest tests/test_pairs.py  # before a stale notebook is executed
-	@$(MAKE) --no-print-directory --jobs 2 book execute
-	$(BIN)/pytest tests --ignore tests/test_pairs.py -n 3 --dist loadscope --no-loadscope-reorder --durations=30
+	@$(MAKE) --no-print-directory --jobs 2 book execute package
+	$(PYTEST) $(ON_PAGES)
+
+package: $(READY)  ## test the package, its calculators and its tools
+	$(PYTEST) tests $(patsubst %,--ignore %,tests/test_pairs.py $(ON_PAGES))
 
 execute: $(READY)  ## execute the notebooks on Shapes-10
 	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/pytest $(NBVAL) -n 2 --dist loadscope notebooks

@@ -20,7 +20,7 @@ CHROMIUM = (
 TOGETHER = ("test_distribute.py", "test_compare.py", "test_summary.py", "test_data.py", "test_firefox.py")
 
 # Workers take one test after another in this order: a long one that came last would leave the others idle.
-LONGEST = ("test_distribute.py", "test_numbers.py", "test_training.py", "test_conv_explorer.py")
+LONGEST = ("test_distribute.py", "test_numbers.py", "test_training.py", "test_conv_explorer.py", "test_firefox.py")
 
 
 def pytest_collection_modifyitems(items):
