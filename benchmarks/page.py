@@ -4,6 +4,7 @@ a step (a slider that a reader can see moved to another place at random, a cell 
 Run by `make bench`, after `make book`, on a machine that does nothing else. It prints; it judges nothing.
 """
 
+import argparse
 import gzip
 import platform
 import shutil
@@ -82,7 +83,10 @@ def percentile(values, share):
     return sorted(values)[max(0, -(-len(values) * share // 100) - 1)]
 
 
-def main():
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", help="names of pages, 03-padding-and-stride; all that have a calculator")
+    names = parser.parse_args(arguments).pages
     if not ASSETS.exists():
         sys.exit("There is no built book: run `make book` first.")
     chromium = shutil.which("chromium") or sys.exit("Chromium is not installed.")
@@ -91,6 +95,11 @@ def main():
         content = path.read_bytes()
         print(f"{path.name}: {len(content):,} bytes ({len(gzip.compress(content)):,} gzipped)")
     pages = [p for p in sorted((HTML / "book").glob("*.html")) if "data-cnnlib-widget" in p.read_text(encoding="utf-8")]
+    if unknown := set(names) - {path.stem for path in pages}:
+        sys.exit(
+            f"No page with a calculator: {', '.join(sorted(unknown))}. There are {', '.join(p.stem for p in pages)}."
+        )
+    pages = [path for path in pages if not names or path.stem in names]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         print(f"browser: Chromium {browser.version}, file://, network cut")
