@@ -24,7 +24,7 @@ def built(page):
 
 
 def settle(tab, dark):
-    """Force a theme on a page, as its switch does, and wait until nothing moves."""
+    """Force a theme on a page, as its switch does, and wait until it stands."""
     theme = "dark" if dark else "light"
     tab.emulate_media(color_scheme=theme)
     tab.evaluate(
@@ -32,7 +32,7 @@ def settle(tab, dark):
         theme,
     )
     tab.wait_for_function(ALL_ALIVE)
-    tab.evaluate("document.fonts.ready.then(() => Promise.allSettled(document.getAnimations().map((a) => a.finished)))")
+    tab.evaluate("document.fonts.ready")
     return tab
 
 
