@@ -8,6 +8,8 @@ import pytest
 
 # Nothing here needs a GPU, and TensorFlow's start-up chatter hides real messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow turns oneDNN on by itself only on newer CPUs. Without it, it cannot spread a dilated transposed convolution.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 CHROMIUM = (
     os.environ.get("CHROMIUM")
     or shutil.which("chromium")
