@@ -96,11 +96,8 @@ format: $(READY)  ## mend the Python code's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# glibc returns the memory of large tensors at each step, and Linux clears it anew: half of ResNet-20's time on an EPYC.
-KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=67108864
-
 record: $(READY) $(DATA)  ## NET=baseline SEED=0 RECIPE=better: train on all of CIFAR-10 and record the run
-	$(KEEP_MEMORY) $(BIN)/python tools/record.py $(NET) --seed $(or $(SEED),0) $(if $(RECIPE),--recipe $(RECIPE))
+	$(BIN)/python tools/record.py $(NET) --seed $(or $(SEED),0) $(if $(RECIPE),--recipe $(RECIPE))
 
 bench: $(READY)  ## measure: import times, the calculators' bytes, time to interactive, script time a step, the nets in the page
 	$(BIN)/python benchmarks/library.py

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -727,6 +728,34 @@ def test_half_width_nets_train_and_resume(on, monkeypatch, machine, tmp_path):
     assert nets[0].dtype_policy.name == training.precision(nets[0])
     resumed, straight = quick(nets[1], epochs=2, run_dir=tmp_path), quick(nets[2], epochs=2)
     np.testing.assert_allclose(resumed.history["loss"], straight.history["loss"], atol=1e-2)
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from cnnlib.training import memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(16 << 20, "float32")  # 64 MB, freed at once
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+usual = faults()
+kept = memory.keep_freed()
+np.ones(16 << 20, "float32")
+print(kept, usual, faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for its page faults")
+def test_freed_memory_is_kept_for_the_next_step():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    kept, usual, after = done.stdout.split()
+    if kept == "True":  # glibc
+        assert int(usual) > 20 and int(after) < int(usual) / 10
+    else:
+        assert platform.libc_ver()[0] != "glibc"
 
 
 def test_hardware_of_this_machine(tmp_path):

@@ -10,7 +10,7 @@ import keras
 from cnnlib._arguments import integer
 from cnnlib.summary import summarize
 from cnnlib.training import distribute as sharing
-from cnnlib.training import hardware
+from cnnlib.training import hardware, memory
 
 # Up to this many images are left of CIFAR-10's training set once 5,000 are held out for validation.
 ALL_IMAGES = 45_000
@@ -156,6 +156,7 @@ def build(builder, *, seed=0, policy=None, distribute=False, **arguments):
     """
     seed = integer("seed", seed, 0, 2**32 - 1)
     strategy = sharing.strategy(distribute)
+    memory.keep_freed()
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("float32")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from cnnlib._arguments import boolean, integer
 from cnnlib.summary import summarize
-from cnnlib.training import check, distribute, recipe
+from cnnlib.training import check, distribute, memory, recipe
 from cnnlib.training.adam import Adam
 from cnnlib.training.record import metric_names
 from cnnlib.training.state import State
@@ -107,6 +107,7 @@ def fit(
     boolean("augment", augment)
     distribute.check(model, batch_size, len(dataset.validation.x))
     _warn_if_training_is_ignored(model)
+    memory.keep_freed()
     x, y = _subset(dataset.train, images, seed)
     devices = distribute.devices(model)
     with distribute.scope(model.distribute_strategy if devices > 1 else None):
