@@ -26,7 +26,24 @@ WORDS_A_MINUTE = 200
 # The theme's icons are all there when a page opens. Told nothing, their script searches whatever is drawn later for more
 # of them: three quarters of the time that a large picture in a calculator took.
 ICONS = "window.FontAwesomeConfig = { observeMutations: false };"
+SVG_SIDES = re.compile(r'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"')
 MATHJAX = "sphinx-mathjax-offline/static/mathjax/tex-svg.js"
+
+
+class Picture(nodes.image):
+    """A picture that is fetched when it comes near, into the room that is kept for it: `sides` in CSS pixels.
+
+    A chapter has some forty, one in two never seen. Fetched at once they came before the page's first word, and took most
+    of a second.
+    """
+
+
+def visit_picture(translator, node):
+    """Write what every image is, and the two attributes that docutils has no words for."""
+    node["loading"] = "lazy"
+    translator.visit_image(node)
+    width, height = node["sides"]
+    translator.body[-1] = translator.body[-1].replace("<img ", f'<img width="{width}" height="{height}" ', 1)
 
 
 class CourseMimeRenderer:
@@ -61,7 +78,8 @@ def _figure(renderer, content):
     for theme in ("light", "dark"):
         svg = content[theme].encode("utf-8")
         uri = renderer.write_file([f"{hashlib.sha256(svg).hexdigest()[:20]}.svg"], svg, exists_ok=True)
-        figure += nodes.image(uri=uri, alt=content["alt"], classes=[f"only-{theme}", "dark-light"])
+        sides = [round(float(points) * 96 / 72) for points in SVG_SIDES.search(content[theme]).groups()]
+        figure += Picture(uri=uri, alt=content["alt"], classes=[f"only-{theme}", "dark-light"], sides=sides)
     if content.get("caption"):
         figure += nodes.caption("", content["caption"])
     return figure
@@ -236,6 +254,7 @@ def setup(app):
     app.connect("doctree-read", glossary.add_slugs)
     app.connect("doctree-resolved", glossary.add_links)
     app.connect("doctree-resolved", add_stamp)
+    app.add_node(Picture, html=(visit_picture, lambda translator, node: None))
     app.add_post_transform(Typography)
     app.connect("html-page-context", link_notebooks, priority=900)
     app.connect("html-page-context", add_assets)

@@ -76,6 +76,9 @@ def browser():
         browser.close()
 
 
+# How far the page reaches, with all that sticks out of a calculator: `contain` in its style keeps that from the page's own width.
+WIDTH = """Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll(".cnnlib")]
+    .map((e) => e.getBoundingClientRect().left + scrollX + e.clientLeft + e.scrollWidth))"""
 # A page starts its calculators a few at a time.
 ALL_ALIVE = "!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')"
 

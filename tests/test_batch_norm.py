@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 
 import batch_norm_maps
 from cnnlib import reference
@@ -695,13 +695,13 @@ STATES = {
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(BatchNormExplorer(**STATES[state]), width=390, dark=dark)
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page)
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
     root(page).get_by_role("button", name="Next").click()  # then after use
     root(page).get_by_label("Chosen number").press("End")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page)
 
 

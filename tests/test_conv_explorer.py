@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import AXE
+from conftest import AXE, WIDTH
 
 from cnnlib.widgets import ConvExplorer
 from cnnlib.widgets.base import PAGE_MIME, notebook_module, stylesheet
@@ -587,7 +587,7 @@ def test_touch(open_widget):
     assert place(page) == 620
     page.get_by_role("button", name="Next").tap()
     assert place(page) == 621
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
 
 
 # --- the window moves ------------------------------------------------------------------------------------
@@ -1253,7 +1253,7 @@ STATES = {
 def test_a_phone_never_scrolls_sideways(open_page, tmp_path):
     page = open_page(page_of([ConvExplorer(**settings) for settings in STATES.values()], tmp_path), width=390)
     page.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     cut = page.locator(".cnnlib-conv-explorer *").evaluate_all(
         "all => all.filter(e => !e.closest('table, .cnnlib-dots, .cnnlib-sr') && e.getBoundingClientRect().right > 390).map(e => e.outerHTML.slice(0, 80))"
     )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 
 from cnnlib.widgets import DropoutExplorer
 from cnnlib.widgets.cells import LIMIT
@@ -616,7 +616,7 @@ STATES = {
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(DropoutExplorer(**STATES[state]), width=390, dark=dark, touch=True)
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page, ("empty-table-header", "landmark-unique"))
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
@@ -628,7 +628,7 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
         cell = root(page).locator(".cnnlib-dropout-stage td[tabindex]").last
         cell.tap()
         assert "on" in cell.get_attribute("class").split()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(WIDTH) <= 390
         assert not serious_violations(page, ("empty-table-header", "landmark-unique"))
 
 

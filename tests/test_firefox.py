@@ -16,7 +16,7 @@ import test_pooling
 import test_receptive_field
 import test_size_calculator
 import test_train_here
-from conftest import ALL_ALIVE, require, write_page
+from conftest import ALL_ALIVE, WIDTH, require, write_page
 from test_numbers import address, compared, results
 from test_pages import OF, built, move_every_slider
 
@@ -64,7 +64,7 @@ def move_sliders(page):
 
 
 def sideways(page):
-    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return page.evaluate(f"{WIDTH} - document.documentElement.clientWidth")
 
 
 DELIBERATE = """<!doctype html><title>bad</title>

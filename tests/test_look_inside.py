@@ -9,7 +9,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 from keras import layers
 from PIL import Image
 
@@ -808,7 +808,7 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
         root(page).get_by_role("button", name="Draw", exact=True).click()
         root(page).locator("summary").click()
     settle(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page, ("empty-table-header", "landmark-unique"))
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import quote
 
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 
 from cnnlib.widgets import network_rows as net
 from cnnlib.widgets.network_designer import DATA, QUANTITIES, TYPES, NetworkDesigner, check_row
@@ -1006,24 +1006,24 @@ STATES = {
 @pytest.mark.parametrize("dark", [False, True])
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(NetworkDesigner(**STATES[state]), width=390, dark=dark)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page, ("empty-table-header",))
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
     for label in ("parameters", "MACs", "memory", "field"):
         root(page).get_by_label(label, exact=True).check()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(WIDTH) <= 390
     if state == "blocks":
         root(page).locator(".fold").nth(6).click()
         choose(page, 0)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page, ("empty-table-header",))
 
 
 def test_wide_screens_show_every_column(open_widget):
     page = open_widget(NetworkDesigner(layers="VGG16"))
     assert all(cell.is_visible() for cell in root(page).locator("tbody tr:first-child td").all())
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert page.evaluate(WIDTH) <= 1280
 
 
 def test_paper_shows_the_table(open_widget):

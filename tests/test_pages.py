@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import ALL_ALIVE, AXE, Tabs
+from conftest import ALL_ALIVE, AXE, WIDTH, Tabs
 
 ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"
@@ -82,7 +82,7 @@ def test_nothing_scrolls_sideways_on_a_phone(page, look):
             .map(e => `${e.tagName}.${e.className}: ${e.textContent.slice(0, 60)}`).slice(0, 5);
         }"""
     )
-    assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, wide
+    assert tab.evaluate(f"{WIDTH} - document.documentElement.clientWidth") <= 0, wide
 
 
 # Half of axe's time goes into the contrast of thousands of words of code in two dozen colours: code that brings no
@@ -132,6 +132,33 @@ def test_each_figure_shows_the_version_that_fits_the_theme(page, look):
         )
         theme = "only-dark" if dark else "only-light"
         assert all(len(images) == 1 and theme in images[0] for images in shown), shown
+
+
+ROOMS = """() => [...document.querySelectorAll("figure.cnnlib-figure img")].filter((img) => img.checkVisibility()).map((img) => {
+    const { width, height } = img.getBoundingClientRect();
+    return [img.loading, height / width];
+})"""
+# The room that a picture takes, and the one that it would take by itself.
+LOADED = """async () => {
+    const found = [];
+    for (const img of document.querySelectorAll("figure.cnnlib-figure img")) {
+        if (!img.checkVisibility()) continue;
+        img.scrollIntoView();
+        await img.decode();
+        found.push(img.naturalHeight / img.naturalWidth);
+    }
+    scrollTo(0, 0);
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_figure_comes_when_it_is_near_and_its_room_is_kept(page, look):
+    """What is fetched at once comes before the page's words; what takes its room late moves them away from the reader."""
+    tab = look(page)
+    before, natural = tab.evaluate(ROOMS), tab.evaluate(LOADED)
+    assert all(loading == "lazy" for loading, _ in before)
+    assert [side for _, side in before] == pytest.approx(natural, rel=0.01)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 
 from cnnlib.widgets import ConvExplorer, PoolingExplorer
 from cnnlib.widgets.base import data_of, notebook_module, source
@@ -755,14 +755,14 @@ STATES = {
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(PoolingExplorer(**STATES[state]), width=390, dark=dark)
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page)
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
     control(page, "how often read").check()  # then after use
     control(page, "Rows and columns apart").check()
     cell(page, 0, 0, 0).click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page)
 
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import AXE
+from conftest import AXE, WIDTH
 
 from cnnlib.quiz import RIGHT, WRONG, Choice, Question, quiz
 
@@ -190,7 +190,7 @@ def test_phone_does_not_scroll_sideways(show, host):
     page = show(shown, host, width=390, touch=True)
     for question in shown.questions[:2]:
         choose(page, question, question.choices[-1])
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     heights = page.locator(".cnnlib-quiz label").evaluate_all("all => all.map(e => e.offsetHeight)")
     assert min(heights) >= 24, "too small for a finger"
 

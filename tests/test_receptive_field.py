@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import traitlets
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 
 from cnnlib import geometry
 from cnnlib.widgets.receptive_field import DATA, ReceptiveField, preset
@@ -803,7 +803,7 @@ STATES = {
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, state, dark):
     page = open_widget(ReceptiveField(**STATES[state]), width=390, dark=dark)
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page, ("empty-table-header", "landmark-unique"))
     ground = page.evaluate("getComputedStyle(document.querySelector('.cnnlib')).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 150) == dark
@@ -811,7 +811,7 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
     root(page).get_by_role("button", name="Why these numbers? Layer 1").first.click()
     root(page).get_by_label("1-D" if STATES[state].get("view") != "1-D" else "2-D").check()
     root(page).locator(".cnnlib-field-picture").first.press("ArrowLeft")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
     assert not serious_violations(page, ("empty-table-header", "landmark-unique"))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 
 from cnnlib import geometry
 from cnnlib.summary import summarize
@@ -882,7 +882,7 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
     page = open_widget(SizeCalculator(**STATES[state]), width=390, dark=dark)
 
     def check():
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(WIDTH) <= 390
         assert not serious_violations(page)
 
     check()
@@ -911,7 +911,7 @@ def test_fallback_fits_a_phone(open_widget):
     page = open_widget(SizeCalculator(**STATES["stack"]), width=390)
     page.emulate_media(media="print")  # a page without JavaScript shows the same
     assert page.locator(".cnnlib-fallback table").is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(WIDTH) <= 390
 
 
 # --- Python -----------------------------------------------------------------------------------------------------

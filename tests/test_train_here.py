@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import serious_violations
+from conftest import WIDTH, serious_violations
 from test_geometry_js import SCRIPT as GEOMETRY
 from test_geometry_js import node
 
@@ -646,7 +646,7 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
     rules = ("empty-table-header", "landmark-unique")
 
     def fine():
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(WIDTH) <= 390
         assert not serious_violations(page, rules)
 
     fine()

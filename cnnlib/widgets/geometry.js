@@ -14,6 +14,8 @@ const geomFlag = (name, v) => typeof v === "boolean" ? +v : geomFail(`${name}=${
 const geomSides = (name, v, axes = 2) => !Array.isArray(v) ? Array(axes).fill(geomInt(name, v))
   : v.length ? v.map((side, i) => geomInt(`${name}[${i}]`, side))
   : geomFail(`${name}=() is empty; use an integer or one integer an axis`);
+const geomOutput = (index, o) => geomInt("index", index, 0) < o ||
+  geomFail(`index=${index} is not an output: there are ${o}, use 0 to ${o - 1}`);
 const geomProduct = (sides) => sides.reduce((a, b) => a * b, 1);
 
 // "valid", "same" or "causal", or the zeros [before, after]
@@ -73,7 +75,7 @@ export function outputSize(n, k, s = 1, p = "valid", d = 1) {
 }
 export function readWindow(n, index, k, s = 1, p = "valid", d = 1) {
   const o = outputSize(n, k, s, p, d);
-  if (geomInt("index", index, 0) >= o) geomFail(`index=${index} is not an output: there are ${o}, use 0 to ${o - 1}`);
+  geomOutput(index, o);
   const start = index * s - padAmounts(n, k, s, p, d)[0];
   return Array.from({ length: k }, (_, tap) => start + tap * d);
 }
@@ -104,7 +106,7 @@ export function transposedOutputSize(n, k, s = 1, p = "valid", outputPadding = n
 // [cell, tap] of every product that the output sums
 export function transposedWindow(n, index, k, s = 1, p = "valid", outputPadding = null, d = 1) {
   const o = transposedOutputSize(n, k, s, p, outputPadding, d), found = [];
-  if (geomInt("index", index, 0) >= o) geomFail(`index=${index} is not an output: there are ${o}, use 0 to ${o - 1}`);
+  geomOutput(index, o);
   const end = index + padAmounts(o, k, s, p, d)[0];
   for (let cell = 0; cell < n; cell++) {
     const reach = end - cell * s;
@@ -155,7 +157,7 @@ export function trace(layers, n, index) {
   const sizes = [geomInt("n", n)], stack = geomStack(layers);
   for (const [k, s, d, p] of stack) sizes.push(outputSize(sizes.at(-1), k, s, p, d));
   const o = sizes.at(-1);
-  if (geomInt("index", index, 0) >= o) geomFail(`index=${index} is not an output: there are ${o}, use 0 to ${o - 1}`);
+  geomOutput(index, o);
   const levels = [[index]];
   stack.reverse().forEach(([k, s, d, p], back) => {
     const [size, outputs] = sizes.slice(-2 - back), read = new Set();

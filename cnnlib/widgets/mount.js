@@ -2,10 +2,11 @@
 // address in step with the settings. The script that this file is put into has the page's `presets` and `schemas` (name ->
 // setting -> JSON Schema) and, for each of its calculators, `modules` (name -> its module, made from its presets).
 // Its script is `async`, so it may come while the page is still on its way: see the end.
-const places = {}; // id -> {model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
+const places = {}; // id -> {host, el, name, model, start, state, schema}: see address.js; the id is the name, or "name-2" for a page's second
 const W = STRINGS.address, home = document.currentScript.src || location.href;
 const widgets = {}; // name -> module, made when the page's first one needs it
-let saving, known = location.hash; // the address as it was last read or written
+const waiting = []; // places that are still to be made alive
+let saving, mounting, known = location.hash; // the address as it was last read or written
 
 function pageModel(state) {
   const bus = new EventTarget();
@@ -22,19 +23,19 @@ function pageModel(state) {
     // What Python answers in a notebook, here a file beside the page's script gives: `{file, content}`, null where there is none.
     send({ file }) {
       const answer = (content) => bus.dispatchEvent(Object.assign(new Event("msg:custom"), { file, content }));
-      const script = ui.h("script", { src: new URL(`${file}.js`, home), load() { answer(window.cnnlibFiles?.[file]); }, error() { answer(null); } });
-      document.head.append(script);
+      document.head.append(ui.h("script", { src: new URL(`${file}.js`, home), load() { answer(window.cnnlibFiles?.[file]); }, error() { answer(null); } }));
     },
     on: (event, action) => bus.addEventListener(event, action),
     off: (event, action) => bus.removeEventListener(event, action),
   };
 }
+const setAll = (model, values) => Object.entries(structuredClone(values)).forEach(([key, value]) => model.set(key, value));
 function save() {
   // A link was followed while this waited: what it says comes next, and must not be written over.
   if (location.hash !== known) return;
   const hash = writeAddress(places);
   // An address that names a section stays until there is something to say. Replaced, not added: "back" leaves the page.
-  if (hash || readAddress(location.hash, places)) history.replaceState(history.state, "", hash || location.pathname + location.search);
+  if (hash || readAddress(location.hash, places)) history.replaceState(history.state, "", hash || location.href.split("#")[0]);
   known = location.hash;
 }
 // Sets what the address says, and everything else to the page's own; what it says wrongly is told, not guessed at.
@@ -43,7 +44,7 @@ function follow({ newURL = location.href } = {}) {
   const address = readAddress(known, places);
   if (!address) return;
   for (const [id, { start, model }] of Object.entries(places)) {
-    Object.entries({ ...start, ...address.settings[id] }).forEach(([key, value]) => model.set(key, value));
+    setAll(model, { ...start, ...address.settings[id] });
   }
   const { host } = places[Object.keys(address.settings)[0]];
   document.querySelectorAll(".cnnlib-left-out").forEach((old) => old.remove());
@@ -52,33 +53,44 @@ function follow({ newURL = location.href } = {}) {
   host.scrollIntoView();
 }
 
-function mount({ host, start, model }) {
-  const el = host.querySelector("[data-cnnlib-widget]");
-  const name = el.dataset.cnnlibWidget;
+function mount({ host, el, name, start, model }) {
   (widgets[name] ??= modules[name](presets[name])).render({ model, el });
   el.append(ui.h("div", { class: "cnnlib-tools" },
     ui.copyButton(W.link, () => { save(); return location.href; }, (text) => { el.querySelector("[role=status]").textContent = text; }),
-    ui.button(W.reset, () => Object.entries(start).forEach(([key, value]) => model.set(key, structuredClone(value))))));
+    ui.button(W.reset, () => setAll(model, start))));
   host.classList.add("cnnlib-alive");
 }
 // A few at a time, so that the first can be used while a page's others are still to come.
-function mountSome(waiting) {
+function mountSome() {
   const end = performance.now() + 50;
-  while (waiting.length && performance.now() < end) mount(waiting.shift());
-  if (waiting.length) setTimeout(mountSome, 0, waiting);
+  while (waiting[0] && performance.now() < end) mount(waiting.shift());
+  mounting = waiting[0] && setTimeout(mountSome);
+}
+// Takes in the hosts that are there, from the one behind the last that it took in; while the page is `parsed`, those that are whole.
+function find(parsed) {
+  const whole = (node) => node && (node.nextSibling || whole(node.parentNode));
+  for (const host of [...document.querySelectorAll(".cnnlib-host")].slice(Object.keys(places).length)) {
+    if (parsed && !whole(host)) return;
+    const el = host.firstChild, name = el.dataset.cnnlibWidget, start = JSON.parse(host.lastChild.textContent), state = structuredClone(start);
+    let id = name;
+    for (let i = 2; places[id]; i++) id = `${name}-${i}`;
+    waiting.push(places[id] = { host, el, name, start, state, schema: schemas[name], model: pageModel(state) });
+  }
 }
 function start() {
-  for (const host of document.querySelectorAll(".cnnlib-host")) {
-    const name = host.querySelector("[data-cnnlib-widget]").dataset.cnnlibWidget, schema = schemas[name];
-    const count = 1 + Object.values(places).filter((place) => place.schema === schema).length;
-    const start = JSON.parse(host.querySelector("script").textContent), state = structuredClone(start);
-    places[count > 1 ? `${name}-${count}` : name] = { host, start, state, schema, model: pageModel(state) };
-  }
+  parsing.disconnect();
+  find();
   follow();
-  mountSome(Object.values(places));
+  mountSome();
   addEventListener("hashchange", follow);
 }
 // Every host is there from "interactive" on. Then come the scripts that were told to wait, `defer`, the theme's icons and
-// MathJax, 3.5 MB in all: the calculators go before them.
-if (document.readyState === "loading") document.addEventListener("readystatechange", start, { once: true });
-else start();
+// MathJax, 3.5 MB in all: the calculators go before them. Where no address is to be followed they come with the page's text.
+const parsing = new MutationObserver(() => {
+  find(true);
+  mounting ??= setTimeout(mountSome);
+});
+if (document.readyState === "loading") {
+  if (!known) parsing.observe(document, { subtree: true, childList: true });
+  document.addEventListener("readystatechange", start, { once: true });
+} else start();

@@ -62,7 +62,7 @@ function compare({ cells, y, outputs, s, across, whole, shift }) {
 export default {
   render({ model, el }) {
     const get = (key) => model.get(key), view = ui.view({ model, el, name: "pooling" }), SIDED = ["pool_size", "strides", "size"];
-    let picture, of, now, cell, hot, timer, linking, apart = false, width = el.clientWidth - 30;
+    let picture, of, now, cell, hot, timer, from, apart = false, width = el.clientWidth - 30;
     const own = () => get("image") === "own", last = () => now.outputs.length - 1;
 
     // --- parts of settings, for the controls: [trait, read, write] ---
@@ -190,7 +190,7 @@ export default {
     function move() {
       const held = pinned(), here = current(), { outputs, cells, most } = now, marks = [new Map(), new Map()];
       edit.hidden = !held;
-      cancelAnimationFrame(linking);
+      laidOut.disconnect();
       put(overlay);
       if (!here) {
         [input, output].forEach((board) => board.mark(new Map()));
@@ -209,8 +209,8 @@ export default {
       (c.all ?? c.readers).forEach((one) => mark(one, "in"));
       mark(c, "hot");
       [input, output].forEach((board, i) => board.mark(marks[i]));
-      // In the next frame, which lays the cells out anyway: asked for now, the places would cost a layout more.
-      linking = requestAnimationFrame(() => link(c));
+      from = c;
+      laidOut.observe(stage);
       put(formula, describe(c).map((line) => line && h("p", line)));
       formula.tabIndex = formula.textContent.length > 300 ? 0 : -1; // a long one scrolls inside its box
       if (held) {
@@ -225,6 +225,11 @@ export default {
       slider.ariaValueText = fill(T.said, { name: here.name, cell: place(here), value: show(here.values) });
       if (!timer) view.news(`${formula.textContent} ${now.shift ? moved.textContent : ""}`);
     }
+    // Called once by the next frame, as soon as it knows where the cells lie: asked for earlier, that would cost a layout more.
+    const laidOut = new ResizeObserver(() => {
+      laidOut.disconnect();
+      link(from);
+    });
     // The lines over the boards: from the cells that a number comes from to the output, in the gradient's view back.
     function link(c) {
       const ground = stage.getBoundingClientRect(), back = get("show") === "gradient", shapes = [], { most } = now;
@@ -352,6 +357,6 @@ export default {
     view.watch(["position", "pinned"], move);
     view.watch(["speed"], () => { if (timer) play(true); });
     view.fit(stage, (wide) => { width = wide; draw(); });
-    return () => { clearInterval(timer); view.dispose(); };
+    return () => { clearInterval(timer); laidOut.disconnect(); view.dispose(); };
   },
 };
