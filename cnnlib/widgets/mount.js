@@ -62,8 +62,7 @@ function mount({ host, el, name, start, model }) {
 }
 // A few at a time, so that the first can be used while a page's others are still to come.
 function mountSome() {
-  const end = performance.now() + 50;
-  while (waiting[0] && performance.now() < end) mount(waiting.shift());
+  for (const end = performance.now() + 50; waiting[0] && performance.now() < end;) mount(waiting.shift());
   mounting = waiting[0] && setTimeout(mountSome);
 }
 // Takes in the hosts that are there, from the one behind the last that it took in; while the page is `parsed`, those that are whole.
@@ -80,7 +79,7 @@ function find(parsed) {
 function start() {
   parsing.disconnect();
   find();
-  follow();
+  saving || follow(); // a reader may have set something by now, which the address need not say yet
   mountSome();
   addEventListener("hashchange", follow);
 }
