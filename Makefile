@@ -1,7 +1,8 @@
 # `make` alone lists the targets. Everything runs in an environment of its own, made on first use.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+# Quoted: the folder that it lies in may have spaces in its name.
+BIN := "$(CURDIR)/$(VENV)/bin"
 READY := $(VENV)/.ready
 BOOK := _build/html
 

@@ -4,6 +4,8 @@
     .venv/bin/python benchmarks/training.py vgg16 lenet5   some of them
     .venv/bin/python benchmarks/training.py --json cnnlib/results/speed/notes_recipe.json   for `cnnlib.compare`
 
+With names of nets, `--json` replaces these in the file and keeps its others: they must come from the same machine and versions.
+
 Run it on a machine that does nothing else. "Ours" is ``training.build(models.X)`` in the number format that it chooses
 here, trained by ``training.fit``, on pixels 0 to 255. "Notes" is a class in float32 with a softmax, trained by Keras's own
 ``fit(x, y, batch_size=...)`` on arrays that were divided by 255 before. Both take the same images in the same batches, those of the
@@ -15,11 +17,13 @@ is done once (making nets, tracing, reading images in, validation) comes before 
 """
 
 import argparse
+import datetime
 import gc
 import json
 import os
 import statistics
 import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -31,6 +35,8 @@ from cnnlib import models, training
 from cnnlib.data import Dataset, Split
 from cnnlib.stamp import versions
 from cnnlib.training import hardware
+from cnnlib.training.checkpoint import write_atomically
+from cnnlib.training.record import git_state
 
 INFERENCE_SHARE = 0.4  # of a training run's seconds: predict varies less
 
@@ -146,10 +152,12 @@ def compare(ours, notes, batch_size, seconds, blocks):
 
 
 def measure(name, seconds, blocks):
-    """Return the report on one net."""
+    """Return the report on one net, with the commit and the date: a file may hold nets of several days."""
     ours, notes = Ours(name), Notes(name)
     report = {
         "net": name,
+        "git": git_state(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "precision": ours.net.dtype_policy.name,
         "training": compare(ours.train, notes.train, training_batch(name), seconds, blocks),
         "inference": compare(ours.predict, notes.predict, 32, seconds * INFERENCE_SHARE, blocks),
@@ -178,7 +186,7 @@ def parse(arguments=None):
     parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join(NETS)} (default: all)")
     parser.add_argument("--blocks", type=int, default=5, help="blocks of four runs (default: 5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a training run (default: 2)")
-    parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too; its other nets stay")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.nets if name not in NETS]
     if unknown:
@@ -186,6 +194,21 @@ def parse(arguments=None):
     if options.blocks < 1 or not 0 < options.seconds < 3600:
         parser.error(f"--blocks={options.blocks} must be 1 or more, --seconds={options.seconds} above 0, below 3600")
     return options
+
+
+def kept(path, facts, measured):
+    """Return the file's reports by net, to be replaced where measured anew; ``facts`` must hold for those that stay."""
+    if not path.exists():
+        return {}
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        reports = {report["net"]: report for report in there["nets"]}
+        differ = [f"{key} {there.get(key)!r}, here {now!r}" for key, now in facts.items() if there.get(key) != now]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SystemExit(f"--json={path} holds no report of this script ({type(error).__name__}: {error})") from error
+    if differ and not set(reports) <= set(measured):
+        raise SystemExit(f"--json={path} was measured otherwise ({'; '.join(differ)}): name another file, or no net")
+    return reports
 
 
 def main(arguments=None):
@@ -200,6 +223,8 @@ def main(arguments=None):
         "blocks": options.blocks,
         "seconds": options.seconds,
     }
+    nets = options.nets or list(NETS)
+    reports = kept(options.json, facts, nets) if options.json else {}
     print(f"machine: {machine.gpu or machine.cpu}, {machine.cores} cores, ", end="")
     print(f"CPU {'with' if machine.cpu_bfloat16 else 'without'} bfloat16")
     print("versions: " + ", ".join(f"{name} {version}" for name, version in facts["versions"].items()))
@@ -207,14 +232,12 @@ def main(arguments=None):
         f"{'net':<12}{'ours in':<15}{'':<10}{'batch':>6}{'ours':>11}{'notes':>11}{'ratio':>8}  range of {options.blocks}"
     )
     print(f"{'':<43}{'images/s':>11}{'images/s':>11}")
-    reports = []
-    for name in options.nets or NETS:
-        reports.append(measure(name, options.seconds, options.blocks))
-        print(row(reports[-1]), flush=True)
+    for name in nets:
+        reports[name] = measure(name, options.seconds, options.blocks)
+        print(row(reports[name]), flush=True)
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({**facts, "nets": reports}, file, indent=1)
-            file.write("\n")
+        text = json.dumps({**facts, "nets": list(reports.values())}, indent=1) + "\n"
+        write_atomically(options.json, lambda file: file.write(text.encode()))
 
 
 if __name__ == "__main__":

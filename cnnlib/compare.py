@@ -19,7 +19,7 @@ from typing import NamedTuple
 import keras
 
 from cnnlib import figures, models, training
-from cnnlib.graph import graph_of, nodes
+from cnnlib.graph import graph_of, inner_graph, nodes
 from cnnlib.summary import summarize
 from cnnlib.titles import FAMILY, title
 from cnnlib.training.budget import ALL_IMAGES
@@ -79,16 +79,34 @@ class Entry(NamedTuple):
 
 
 def depth(model):
-    """Return how many convolutions and dense layers lie on the longest way through a net (the lecture notes' count)."""
-    names = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D", "Dense")
-    counted = tuple(getattr(keras.layers, name) for name in names)
-    graph = graph_of(model)
+    """Return how many convolutions and dense layers lie on the longest way through a net (the lecture notes' count).
+
+    Blocks and nested models are entered. Raises ValueError for a net whose inside nobody can follow.
+    """
+    return _depth(graph_of(model))
+
+
+_COUNTED = tuple(
+    getattr(keras.layers, f"{kind}{axes}D{more}")
+    for kind, sides, more in (
+        ("Conv", "123", ""),
+        ("Conv", "123", "Transpose"),
+        ("DepthwiseConv", "12", ""),
+        ("SeparableConv", "12", ""),
+    )
+    for axes in sides
+) + (keras.layers.Dense,)
+
+
+def _depth(graph):
     longest = {id(x): 0 for x in graph[0]}
     for node in nodes(*graph):
         if all(id(x) in longest for x in node.output_tensors):  # where the graph begins
             continue
         before = max(longest[id(x)] for x in node.input_tensors)
-        longest.update((id(x), before + isinstance(node.operation, counted)) for x in node.output_tensors)
+        inside = inner_graph(node.operation, node)
+        more = _depth(inside) if inside else isinstance(node.operation, _COUNTED)
+        longest.update((id(x), before + more) for x in node.output_tensors)
     return max(longest[id(x)] for x in graph[1])
 
 
@@ -113,8 +131,10 @@ def family(recipe="notes", mine=None):
     if len(runs) > MOST_RUNS:
         raise ValueError(f"mine holds {len(runs)} runs; {MOST_RUNS} are the most that can be told apart")
     speed = json.loads(SPEED.read_text())
-    seconds = {net["net"]: ALL_IMAGES / net["training"]["ours_per_second"] for net in speed["nets"]}
-    entries = [Entry(title(net), net, *_costs_of(net), seconds[net], _records(net + RECIPES[recipe])) for net in FAMILY]
+    timed = {net["net"]: ALL_IMAGES / net["training"]["ours_per_second"] for net in speed["nets"]}
+    entries = [
+        Entry(title(net), net, *_costs_of(net), timed.get(net), _records(net + RECIPES[recipe])) for net in FAMILY
+    ]
     entries += [_entry_of(run, f"yours {i}" if len(runs) > 1 else "yours") for i, run in enumerate(runs, 1)]
     return Family(entries, speed)
 
@@ -131,7 +151,8 @@ def _costs(model):
     except ValueError:
         return None, model.count_params(), None, None, None
     fields = [row.receptive_field for row in table if row.receptive_field is not None]
-    return layers, table.params, table.macs, memory and memory["training"], fields[-1] if fields else None
+    macs = None if any(row.params and row.macs is None for row in table) else table.macs
+    return layers, table.params, macs, memory and memory["training"], fields[-1] if fields else None
 
 
 def _records(name):
@@ -238,17 +259,18 @@ class Family(list):
         return figures.scatter(
             {entry.title: (getattr(entry, cost), [100 * value for value in values]) for entry, values in points},
             xlabel=COSTS[cost],
-            ylabel="test accuracy, %" if all(entry.test for entry, _ in points) else "accuracy, %: test, or validation",
+            ylabel=f"{_accuracy(points)}, %",
             marked=[entry.title for entry, _ in points if entry.mine],
         )
 
     def against_alt(self, cost):
         """Return the figure of ``against`` in words."""
+        points = self._points(cost)
         parts = [
             f"{entry.title} {_range(values)} at {getattr(entry, cost):,.3g} {'s' if cost == 'seconds' else ''}".strip()
-            for entry, values in sorted(self._points(cost), key=lambda point: getattr(point[0], cost))
+            for entry, values in sorted(points, key=lambda point: getattr(point[0], cost))
         ]
-        return f"Test accuracy against {COSTS[cost]}, cheapest net first: " + "; ".join(parts) + "."
+        return f"{_accuracy(points).capitalize()} against {COSTS[cost]}, cheapest net first: " + "; ".join(parts) + "."
 
     def _points(self, cost):
         if cost not in COSTS:
@@ -293,6 +315,11 @@ class Family(list):
             '<div class="cnnlib-summary" role="region" aria-label="The nets compared" tabindex="0" style="overflow-x: auto">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p><small>{notes}</small></p>"
         )
+
+
+def _accuracy(points):
+    """Say which accuracies these are: of nets that were not tested, validation's."""
+    return "test accuracy" if all(entry.test for entry, _ in points) else "accuracy on test or validation pictures"
 
 
 def _number(value, form):

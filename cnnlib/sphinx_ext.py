@@ -12,6 +12,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 from cnnlib import glossary
+from cnnlib.data import DataError, cifar10
 from cnnlib.figures import FIGURE_MIME
 from cnnlib.stamp import STAMP_MIME, sentence
 from cnnlib.widgets import WIDGETS
@@ -85,12 +86,14 @@ def _figure(renderer, content):
     return figure
 
 
-def digest_of_sources() -> str:
-    """What an executed page depends on beside its own text: our Python code and the versions it ran with."""
-    package = Path(__file__).parent
+def digest_of_sources(package: Path = Path(__file__).parent) -> str:
+    """What an executed page depends on beside its own text: our code and what it reads, the versions it ran with.
+
+    A calculator's presets and words are part of its state and of what paper shows; its JavaScript is no output.
+    """
     digest = hashlib.sha256()
     code = (path for path in package.rglob("*.py") if path.name not in (Path(__file__).name, "glossary.py"))
-    for path in sorted([*code, *package.glob("results/**/*.json")]):
+    for path in sorted([*code, *package.glob("results/**/*.json"), *package.glob("widgets/*.json")]):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for name in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "matplotlib"):
         try:
@@ -100,12 +103,19 @@ def digest_of_sources() -> str:
     return digest.hexdigest()[:16]
 
 
+def execution_key() -> str:
+    """What the execution cache is keyed to: the code, the settings, and where CIFAR-10 lies, if it is here at all."""
+    try:
+        data = cifar10._find()
+    except DataError:  # CNNLIB_DATA names a folder without it
+        data = None
+    settings = [os.environ.get(name, "") for name in ("CI", "CNNLIB_DATA", "CNNLIB_DATASET", "CNNLIB_SCALE")]
+    return hashlib.sha256("-".join([digest_of_sources(), *settings, str(data)]).encode()).hexdigest()[:16]
+
+
 def configure(app, config):
     """Key the execution cache to the code, and drop the Colab button while the course has no address."""
-    key = digest_of_sources() + "".join(
-        f"-{os.environ.get(name, '')}" for name in ("CI", "CNNLIB_DATA", "CNNLIB_DATASET", "CNNLIB_SCALE")
-    )
-    config.cnnlib_digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    config.cnnlib_digest = execution_key()
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.cnnlib_digest)
     config.mathjax_path = f"cnnlib/{Path(MATHJAX).name}"
     # Chapters may link to each other's headings, [text](03-padding-and-stride.md#zeros-around-the-picture).

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,13 +14,15 @@ import pytest
 from conftest import require
 from test_models import NOTES_PARAMS, ORDER, place
 
-from cnnlib import models, training
+from cnnlib import compare, models, training
 from cnnlib.data import load_cifar10
 from cnnlib.training.recipe import inner_layers
+from cnnlib.training.record import git_state
 from cnnlib.widgets.look_inside import WEIGHTS, recorded_nets
 from cnnlib.widgets.page_model import model_of
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+SPEEDS = "ours_per_second", "notes_per_second", "ratio", "lowest_ratio", "highest_ratio"
 
 
 def benchmark(name):
@@ -73,6 +76,7 @@ def test_the_nets_of_the_notes_compute_what_ours_compute(bench, name):
     kinds = [sorted(type(x).__name__ for x in inner_layers(net) if not list(inner_layers(x))) for net in (ours, theirs)]
     plain = {"InputLayer", "Rescaling", "Concatenate", "Add"}  # a class computes with these, it does not hold them
     assert [k for k in kinds[0] if k not in plain] == kinds[1]
+    assert compare.depth(theirs) == compare.depth(ours)  # whose layers do not stand in blocks
     # In training mode too: batch normalisation must be awake in both, or the notes' net would have less to do.
     for learning in (False, True):
         logits = ours(images, training=learning)
@@ -98,6 +102,33 @@ def test_it_runs_through(bench, tmp_path, capsys):
             assert len(part["ratios"]) == 2
             assert part["lowest_ratio"] == min(part["ratios"]) <= part["ratio"] <= max(part["ratios"])
             assert part["highest_ratio"] == max(part["ratios"])
+
+
+def test_a_net_measured_anew_replaces_its_own_numbers_only(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "compare", lambda *_: dict.fromkeys(("batch_size", *SPEEDS), 1.0))
+    path = tmp_path / "speed.json"
+    bench.main(["lenet5", "baseline", "--json", str(path)])
+    before = json.loads(path.read_text())
+    assert before["nets"][0]["git"] == git_state() and re.fullmatch(r"\d{4}-\d\d-\d\d", before["nets"][0]["date"])
+
+    before["nets"][0] |= {"inference": "measured before"}
+    del before["nets"][0]["git"], before["nets"][0]["date"]  # as in a file of this script's first form
+    path.write_text(json.dumps(before))
+    monkeypatch.setattr(bench, "compare", lambda *_: dict.fromkeys(("batch_size", *SPEEDS), 2.0))
+    bench.main(["baseline", "--json", str(path)])
+    after = json.loads(path.read_text())
+    assert after["nets"][0] == before["nets"][0] and after["nets"][1]["training"]["ratio"] == 2.0
+    assert list(tmp_path.iterdir()) == [path]
+
+    kept = path.read_text()
+    with pytest.raises(SystemExit, match="speed.json was measured otherwise .blocks 5, here 2.*name another file"):
+        bench.main(["baseline", "--blocks", "2", "--json", str(path)])
+    assert path.read_text() == kept
+    for bad in "", "[]", '{"nets": 3}':
+        path.write_text(bad)
+        with pytest.raises(SystemExit, match="speed.json holds no report"):
+            bench.main(["baseline", "--json", str(path)])
+        assert path.read_text() == bad
 
 
 def test_times_are_compared_block_by_block(bench, capsys):

@@ -109,6 +109,42 @@ def test_new_code_is_executed_again(tmp_path):
     assert fine and "two" in html(tmp_path) and ">one" not in html(tmp_path)
 
 
+def test_what_a_cell_reads_is_part_of_the_caches_key(tmp_path):
+    from cnnlib.sphinx_ext import digest_of_sources
+
+    digests = [digest_of_sources(tmp_path)]
+    for name in ("code.py", "widgets/strings.json", "results/net.json", "results/weights/net.json"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        for text in ("old", "new"):
+            file.write_text(text)
+            digests.append(digest_of_sources(tmp_path))
+    assert len(set(digests)) == len(digests)
+    (tmp_path / "widgets" / "pooling.js").touch()  # reaches the page by another way
+    assert digest_of_sources(tmp_path) == digests[-1]
+
+
+def test_where_cifar10_lies_is_part_of_the_caches_key(tmp_path, monkeypatch):
+    from cnnlib.data.cifar10 import FILES, FOLDER
+    from cnnlib.sphinx_ext import execution_key
+
+    monkeypatch.delenv("CNNLIB_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    without = execution_key()
+    folder = tmp_path / "datasets" / FOLDER
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).touch()
+    assert execution_key() != without
+    monkeypatch.setenv("CNNLIB_DATA", str(tmp_path / "gone"))
+    assert execution_key() != without  # and no error: a page that needs no data builds
+
+
+def test_the_caches_key_needs_no_tensorflow():
+    code = "import sys, cnnlib.sphinx_ext as ext; ext.execution_key(); print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
 def test_without_an_address_there_is_no_colab_button(tmp_path):
     fine, log = build(tmp_path, "1")
     assert fine, log
@@ -122,6 +158,16 @@ def test_with_an_address_the_colab_button_opens_the_notebook(tmp_path):
     assert "https://colab.research.google.com/github/owner/name/blob/main/notebooks/page.ipynb" in links
     own = [link.split("/blob/main/")[1] for link in links if "/blob/main/" in link]
     assert own == ["notebooks/page.ipynb"], links
+
+
+def test_no_training_cell_leaves_keras_to_choose_xla():
+    """On a GPU it would: `training.fit` says no, and so must a cell that compiles its net itself before it calls `fit`."""
+    code = "^```{code-cell}.*?^```$"
+    cells = [
+        cell for page in (ROOT / "book").glob("*.md") for cell in re.findall(code, page.read_text("utf-8"), re.M | re.S)
+    ]
+    own = [cell for cell in cells if ".compile(" in cell and "training.fit(" in cell]
+    assert own and all("jit_compile=False" in cell or "run_eagerly=True" in cell for cell in own)
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda page: page.stem)

@@ -64,6 +64,14 @@ def test_layers_are_counted_along_the_longest_way():
     assert compare.depth(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.Dense(1)])) == 2
 
 
+def test_work_that_nobody_knows_is_not_called_little():
+    image = keras.Input((4, 4, 8))
+    rows = keras.layers.Reshape((16, 8))(image)
+    rows = keras.layers.MultiHeadAttention(2, 4)(rows, rows)
+    net = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(rows)))
+    assert compare._costs(net)[2] is None and compare._costs(models.lenet5())[2] > 0
+
+
 def test_the_accuracies_are_those_of_the_records(family):
     found = 0
     for entry in family:
@@ -158,5 +166,6 @@ def test_bad_arguments_are_named(run, family):
 
 def test_the_better_recipe_has_a_family_too():
     better = compare.family("better")
+    assert {"baseline", "lenet5"} <= {entry.net for entry in better.recorded}
     for entry in better.recorded:
         assert all("augment" in record["recipe"] for record in entry.records)

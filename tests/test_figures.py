@@ -37,6 +37,9 @@ def run(rate, epochs=12):
     return {name: values.tolist() for name, values in half.items()}
 
 
+DIVERGED = {"loss": [2.3, 9.0, 80.0, np.nan, np.inf, -np.inf], "val_loss": [4.0, *[np.nan] * 5]}
+NOTHING = {"loss": [np.nan] * 3, "val_loss": [np.inf] * 3}
+
 GALLERY = {
     "photos": lambda: figures.image_grid(PHOTOS),
     "photos with titles": lambda: figures.image_grid(PHOTOS, [f"{name}\nnot automobile" for name in CLASSES[:9]]),
@@ -58,6 +61,10 @@ GALLERY = {
     "curves": lambda: figures.curves(run(0.3)),
     "curves, one epoch": lambda: figures.curves({"loss": [1.0]}, "loss"),
     "curves of five": lambda: figures.curves({f"network {i}": run(0.2 + i / 50) for i in range(5)}, "accuracy"),
+    "curves, diverged": lambda: figures.curves(DIVERGED, "loss"),
+    "curves, no number": lambda: figures.curves(NOTHING, "loss"),
+    "curves, some without a number": lambda: figures.curves({"a": DIVERGED, "b": NOTHING, "c": run(0.2)}, "loss"),
+    "small multiples, diverged": lambda: figures.small_multiples({"a": DIVERGED, "b": NOTHING}, {}, "loss"),
     "small multiples": lambda: figures.small_multiples({f"network {i}": run(0.2 + i / 9) for i in range(5)}),
     "small multiples, laid over": lambda: figures.small_multiples(
         {"one": run(0.3), "mine alone": {}}, {"one": [run(0.1, 4)], "mine alone": [run(0.2)]}, "loss"
@@ -361,6 +368,19 @@ def test_curves_draw_the_history_and_know_kerass_own_object():
     assert validation.get_ydata().tolist() == history.history["val_accuracy"] and validation.get_linestyle() == "--"
 
 
+def test_what_is_no_number_is_a_gap_and_the_name_stands_at_the_last_number():
+    fig = figures.curves({"diverged": {"loss": DIVERGED["loss"]}, "nothing": NOTHING}, "loss")
+    (ax,) = fig.axes
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), [2.3, 9, 80, np.nan, np.nan, np.nan])
+    assert ax.get_xlim()[1] > 6
+    named = {text.get_text(): text for text in ax.texts}
+    assert named["diverged"].xy == (3, 80) and named["diverged"].arrow_patch is not None
+    assert named["nothing"].arrow_patch is None
+    fig = figures.small_multiples({"diverged": DIVERGED}, metric="loss")
+    np.testing.assert_array_equal(fig.axes[0].get_lines()[1].get_ydata(), [4.0, *[np.nan] * 5])
+    assert fig.axes[0].get_xlim()[1] > 6
+
+
 BAD = {
     "images, channels": (lambda: figures.image_grid(np.zeros((1, 4, 4, 2))), ValueError, r"images\[0\].*\(4, 4, 2\)"),
     "images, none": (lambda: figures.image_grid([]), ValueError, "images"),
@@ -378,6 +398,11 @@ BAD = {
     "numbers, wide": (lambda: figures.numbers_grid(np.zeros((2, 40)) + 1000), ValueError, "arrays"),
     "highlight": (lambda: figures.numbers_grid(np.eye(3), highlight=(1, 1, 3, 3)), ValueError, "highlight"),
     "highlight, form": (lambda: figures.numbers_grid(np.eye(3), highlight=(1, 1)), ValueError, "highlight"),
+    "windows": (lambda: figures.windows({}), ValueError, "panels must be a dict with one row"),
+    "counts, none": (lambda: figures.counts(), ValueError, "arrays: give at least one"),
+    "counts, titles": (lambda: figures.counts(np.eye(2), np.eye(3), titles=["a"]), ValueError, "titles must hold 2"),
+    "counts, negative": (lambda: figures.counts([[1, -2]]), ValueError, r"arrays\[0\] must hold whole.*from 0, got -2"),
+    "counts, parts": (lambda: figures.counts([[1]], [[2, 0.5]]), ValueError, r"arrays\[1\] must hold whole.*got 0.5"),
     "history": (lambda: figures.curves([1, 2]), TypeError, "history"),
     "metric": (lambda: figures.curves({"loss": [1]}, "accuracy"), ValueError, "accuracy.*loss"),
     "runs": (lambda: figures.curves({str(i): run(0.1) for i in range(6)}), ValueError, "at most 5"),
@@ -385,6 +410,7 @@ BAD = {
     "matrix, floats": (lambda: figures.confusion_matrix(np.eye(2), ["a", "b"]), ValueError, "matrix.*counts"),
     "class_names": (lambda: figures.confusion_matrix([[1, 0], [0, 1]], ["a"]), ValueError, "class_names"),
     "bars, log": (lambda: figures.bars([0, 1], ["a", "b"], log=True), ValueError, "values"),
+    "bars, NaN": (lambda: figures.bars([1, np.nan], ["a", "b"]), ValueError, "values must be finite"),
     "bars, labels": (lambda: figures.bars([1], ["a", "b"]), ValueError, "labels"),
     "dense, layers": (lambda: figures.dense_network((784,)), ValueError, "sizes"),
     "dense, size": (lambda: figures.dense_network((784, 1.5)), TypeError, r"sizes\[1\]"),

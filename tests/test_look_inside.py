@@ -9,6 +9,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import WIDTH, serious_violations
 from keras import layers
 from PIL import Image
@@ -427,6 +428,33 @@ def test_softmax_and_grey_pictures_of_an_own_net(open_widget):
     np.testing.assert_allclose(look.scores, net(x[2:].astype(np.float32))[0], atol=0.02)
 
 
+def test_what_a_sure_net_rests_on_is_seen_before_its_softmax(open_widget):
+    image = keras.Input((12, 12, 1))
+    logits = layers.Dense(3, name="d")(layers.Flatten()(layers.Conv2D(3, 3, activation="relu", name="c")(image)))
+    net, bare = keras.Model(image, layers.Activation("softmax", name="s")(logits)), keras.Model(image, logits)
+    x, sample = photos(1, 12, 1), tf.constant(photos(1, 12, 1).astype(np.float32))
+    assert np.max(net(sample)) > 0.999  # behind the softmax nothing would be left
+    look = LookInside.from_model(net, samples=x, view="saliency")
+    with tf.GradientTape() as tape:
+        tape.watch(sample)
+        score = bare(sample)[0, look.shown_target]
+    want = np.abs(tape.gradient(score, sample).numpy()[0, ..., 0])
+    np.testing.assert_allclose(look.saliency, want, rtol=0.05, atol=0.05 * want.max())
+    assert drawn_as(read(open_widget(look))["board"], look.saliency)
+    look.view = "activation"
+    assert look.activation.any() and drawn_as(read(open_widget(look))["board"], look.activation)
+
+
+def test_a_flat_layer_behind_a_mean_says_where_its_number_comes_from(open_widget):
+    image = keras.Input((12, 12, 1))
+    x = layers.GlobalAveragePooling2D(name="mean")(layers.Conv2D(4, 3, name="c")(image))
+    net = keras.Model(image, layers.Dense(2)(layers.Flatten(name="flat")(x)))
+    look = LookInside.from_model(net, samples=photos(1, 12, 1), layer="flat", channel=2)
+    shown = read(open_widget(look))
+    assert close(shown["value"], look.output)
+    assert "2" in shown["lines"][0] and "mean" in shown["lines"][0] and "–" not in shown["lines"][0]
+
+
 # --- pictures from outside -----------------------------------------------------------------------------------
 
 DROP = """async ([name, type, text]) => {
@@ -601,6 +629,56 @@ def test_the_camera_refused_missing_and_used(open_widget):
     assert page.evaluate("tracks.getTracks()[0].readyState") == "ended" and not root(page).locator("video").is_visible()
 
 
+def test_a_camera_that_is_asked_for_twice_leaves_no_light_on(open_widget):
+    page = open_widget(small(samples=photos()))
+    settle(page)
+    page.evaluate(CAMERA, "")
+    page.evaluate(
+        """() => {
+          const { mediaDevices } = navigator, open = mediaDevices.getUserMedia;
+          window.all = [];
+          mediaDevices.getUserMedia = async () => { const got = await open(); all.push(got); return got; };
+        }"""
+    )
+    for _ in range(2):
+        root(page).get_by_role("button", name="Camera").click()
+    page.wait_for_function("all.length === 2 && document.querySelector('video').srcObject === all[1]")
+    stop = root(page).get_by_role("button", name="Stop", exact=True)
+    stop.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("all.map((stream) => stream.getTracks()[0].readyState)") == ["ended", "ended"]
+    assert page.evaluate("document.activeElement.textContent") == "Draw"  # and the focus is not lost
+
+
+def test_a_photo_that_comes_late_does_not_push_out_what_came_after_it(open_widget):
+    page = open_widget(small(samples=photos()))
+    settle(page)
+    page.evaluate(
+        """() => {
+          const post = Worker.prototype.postMessage; // photos come late
+          Worker.prototype.postMessage = function (message, ...more) {
+            setTimeout(() => { post.call(this, message, ...more); window.late = true; }, message.image ? 700 : 0);
+          };
+        }"""
+    )
+    choose(page, encoded(Image.new("RGB", (64, 64), (200, 0, 0))))
+    page.wait_for_timeout(200)
+    put(page, sample=1)
+    page.wait_for_function("window.late")
+    page.wait_for_timeout(600)
+    assert (seen_pixels(read(page), 16) == photos()[1]).all()
+
+
+def test_reset_brings_back_the_sample(open_widget):
+    page = open_widget(small(samples=photos()))
+    settle(page)
+    choose(page, encoded(Image.new("RGB", (64, 64), (200, 0, 0))))
+    own_picture(page)
+    root(page).get_by_role("button", name="Reset").click()
+    page.wait_for_function("!document.querySelector('.cnnlib-look-note').textContent.includes('Your photo')")
+    assert (seen_pixels(read(page), 16) == photos()[0]).all()
+
+
 def pad(page):
     return root(page).locator(".cnnlib-look-pad")
 
@@ -760,11 +838,35 @@ def test_weights_come_when_the_calculator_is_seen(open_widget):
     assert agree(read(page), LookInside(net=NETS[-1]).scores)
 
 
+def test_a_net_that_does_not_come_takes_the_old_one_off_the_page(open_widget, tmp_path):
+    page = open_widget(LookInside())
+    settle(page)
+    (tmp_path / f"net-{NETS[1]}.js").write_text("")
+    root(page).get_by_label("Network").select_option(NETS[1])
+    again = root(page).get_by_role("button", name="Try again")
+    again.wait_for()
+    assert not root(page).get_by_role("button", name="Camera").is_visible()  # nothing of the old net is left to use
+    assert not root(page).locator(".cnnlib-look-scores").is_visible()
+    page.wait_for_function("document.querySelector('.cnnlib-look-inside [role=status]').textContent.includes('not')")
+    again.click()
+    again.wait_for()
+    (tmp_path / f"net-{NETS[0]}.js").write_text("")  # what has been loaded is not asked for again
+    root(page).get_by_label("Network").select_option(NETS[0])
+    assert agree(read(page), LookInside(net=NETS[0]).scores)
+
+
 def test_a_long_computation_can_be_stopped_and_the_page_stays_free(open_widget):
     page = open_widget(LookInside.from_model(models.cifar_resnet(depth=20), patch="4"))
     settle(page)
     root(page).get_by_label("occlusion").check()
-    root(page).get_by_role("button", name="Stop", exact=True).click()
+    stop = root(page).get_by_role("button", name="Stop", exact=True)
+    stop.focus()
+    page.wait_for_function(
+        "/^[346]\\d of/.test(document.querySelector('.cnnlib-look-heat .cnnlib-look-wait').textContent)"
+    )
+    assert page.evaluate("document.activeElement.textContent") == "Stop"  # it stays while the map grows
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.className") == "cnnlib-look-board"
     words = root(page).locator(".cnnlib-look-heat .cnnlib-look-wait")
     assert re.fullmatch(r"Stopped after \d+ of 225 squares\.", words.text_content())
     text = words.text_content()
@@ -773,6 +875,25 @@ def test_a_long_computation_can_be_stopped_and_the_page_stays_free(open_widget):
     root(page).get_by_label("16×16").check()
     settle(page)
     assert "The largest stands" in page.evaluate(READ)["heat"]
+
+
+def test_stop_does_not_hit_the_run_that_has_begun_since(open_widget):
+    page = open_widget(
+        LookInside.from_model(models.cifar_resnet(depth=20), patch="4", view="occlusion", samples=photos(2, 32))
+    )
+    stop = root(page).get_by_role("button", name="Stop", exact=True)
+    stop.wait_for()
+    stop.evaluate(
+        """async (stop) => {
+          const picture = document.querySelector(".cnnlib-look-inside input[type=range]");
+          picture.value = 1;
+          picture.dispatchEvent(new Event("input"));
+          await null; await null; await null;
+          stop.click();
+        }"""
+    )
+    page.wait_for_function("document.querySelector('.cnnlib-look-inside [aria-busy]').ariaBusy === 'false'")
+    stop.wait_for()
 
 
 def test_without_a_worker_the_same_numbers(open_widget):

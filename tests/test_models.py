@@ -183,6 +183,21 @@ def test_a_shortcut_that_adds_zeros():
     np.testing.assert_array_equal(out[..., 16:], 0)
 
 
+def test_zeros_keep_or_double_the_channels():
+    import keras
+
+    x = keras.Input((8, 8, 6))
+    for filters, strides, side in ((6, 1, 8), (6, 2, 4), (12, 1, 8), (12, 2, 4)):
+        y = models.resnet.residual_block(x, filters, strides, shortcut="zeros")
+        assert y.shape == (None, side, side, filters)
+    assert models.resnet.residual_block(x, 3, shortcut="zeros", skip=False).shape[-1] == 3
+    for filters in (3, 18):
+        with pytest.raises(ValueError, match=f"filters={filters} is not 6 or 12"):
+            models.resnet.residual_block(x, filters, 2, shortcut="zeros")
+    with pytest.raises(ValueError, match="shortcut='zero' is not one of 'projection', 'zeros'"):
+        models.resnet.residual_block(x, 12, 2, shortcut="zero")
+
+
 @pytest.mark.parametrize(
     ("builder", "arguments", "name"),
     [

@@ -106,9 +106,12 @@ def test_axe_finds_nothing_serious(page, width, dark, look):
     tab = look(page, width, dark)
     tab.evaluate(SAME_CODE)
     contrast, axe = "color-contrast", Axe()
-    others = axe.run(tab, options=AXE | {"rules": {contrast: {"enabled": False}}}).response["violations"]
-    colours = axe.run(tab, context={"exclude": [["[data-again]"]]}, options=AXE | {"runOnly": [contrast]}).response
-    serious = [v for v in [*others, *colours["violations"]] if v["impact"] in ("serious", "critical")]
+    found = axe.run(tab, context={"exclude": [["[data-again]"]]}, options=AXE | {"runOnly": [contrast]}).response[
+        "violations"
+    ]
+    if width > 1000:  # a phone shows the same elements, less the sidebars
+        found += axe.run(tab, options=AXE | {"rules": {contrast: {"enabled": False}}}).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
     assert not serious, json.dumps(
         [(v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:3]]) for v in serious], indent=1
     )

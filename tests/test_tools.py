@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import jupytext
@@ -55,6 +56,25 @@ def test_make_alone_lists_every_target():
     ).stdout
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     assert [line.split()[0] for line in listed.splitlines()] == phony
+
+
+def test_make_works_in_a_folder_with_spaces_in_its_name(tmp_path):
+    course = tmp_path / "My Courses"
+    (course / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, course)
+    (course / ".venv" / ".ready").touch()
+    python = course / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "called: $*"\n')
+    python.chmod(0o755)
+    made = subprocess.run(["make", "-s", "notebooks"], cwd=course, capture_output=True, text=True)
+    assert (made.returncode, made.stdout) == (0, "called: tools/notebooks.py\n"), made.stderr
+
+
+def test_the_setup_cell_puts_no_second_tensorflow_over_the_first(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cnnlib", None)  # as where it is missing
+    with pytest.raises(ModuleNotFoundError, match=r"run  pip install -e \.  in .*cpu.* TensorFlow is missing"):
+        exec(setup_cell(""))
 
 
 def test_an_old_python_is_told_what_would_do(tmp_path):

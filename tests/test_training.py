@@ -19,7 +19,7 @@ import record as record_tool
 from cnnlib import models, training
 from cnnlib.data import Dataset, Split
 from cnnlib.training import adam, budget, checkpoint, loop, recipe, record
-from cnnlib.training.hardware import Hardware, _cpu, detect
+from cnnlib.training.hardware import Hardware, _cores, _cpu, detect
 from cnnlib.widgets.page_model import export_for_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -295,9 +295,13 @@ def test_a_run_stopped_by_a_callback_is_finished(tmp_path, capsys):
 def test_a_damaged_checkpoint_is_refused_and_changes_nothing(started):
     path = started / "checkpoint.npz"
     good = path.read_bytes()
-    middle = len(good) // 2
-    flipped = good[:middle] + bytes([good[middle] ^ 255]) + good[middle + 1 :]
-    for bad in (b"", good[:3], good[:middle], good[:-1], flipped, b"not a checkpoint"):
+    middle, entry = len(good) // 2, good.rindex(b"PK\1\2")  # the zip's directory tells there of its last array
+
+    def flipped(place, bits=255):
+        return good[:place] + bytes([good[place] ^ bits]) + good[place + 1 :]
+
+    damaged = flipped(middle), flipped(entry + 8, 1), flipped(entry + 10)  # "encrypted", an unknown compression
+    for bad in (b"", good[:3], good[:middle], good[:-1], *damaged, b"not a checkpoint"):
         path.write_bytes(bad)
         net = toy_net(seed=2)
         weights = net.get_weights()
@@ -549,6 +553,82 @@ def test_a_learning_rate_may_be_a_schedule():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
     rate = quick(epochs=1, learning_rate=schedule).recipe["optimizer"]["learning_rate"]
     assert rate["class_name"] == "ExponentialDecay" and rate["config"]["decay_rate"] == 0.9
+    plain = keras.optimizers.schedules.CosineDecay(0.01, 10)
+    for one, words in ((schedule, "decay_rate=0.9"), (plain, "CosineDecay(initial_learning_rate=0.01")):
+        record = quick(epochs=1, learning_rate=one).record("toy")
+        assert words in training.conditions(record)
+
+
+def test_the_same_call_goes_on_with_the_same_net(tmp_path):
+    """What the message of a broken-off run says, for a cell that makes no new net; the rate may have fallen since."""
+
+    def again(net, folder, rate=0.01, epochs=4, stop=False):
+        def fall(epoch, rate):
+            if stop and epoch == 2:
+                raise KeyboardInterrupt
+            return 0.01 * 0.5**epoch
+
+        slower = keras.callbacks.LearningRateScheduler(fall)
+        return quick(net, epochs=epochs, learning_rate=rate, run_dir=folder, callbacks=[slower])
+
+    net = toy_net(0)
+    with pytest.raises(KeyboardInterrupt, match="the 2 before it are kept"):
+        again(net, tmp_path / "a", stop=True)
+    resumed = again(net, tmp_path / "a")
+    undisturbed = again(toy_net(0), tmp_path / "b")
+    assert resumed.resumed and resumed.recipe == undisturbed.recipe
+    assert resumed.recipe["optimizer"]["learning_rate"] == 0.01
+    np.testing.assert_allclose(resumed.history["loss"], undisturbed.history["loss"], atol=1e-4)
+    again(net, tmp_path / "a")  # only read
+    again(net, tmp_path / "a", epochs=5)
+    with pytest.raises(ValueError, match="learning_rate must be None for a net that is compiled already, or its own"):
+        again(net, tmp_path / "c", rate=0.02)
+    net.optimizer.learning_rate = 0.002  # by hand: another recipe
+    with pytest.raises(ValueError, match="another recipe: optimizer"):
+        again(net, tmp_path / "a", rate=None)
+
+
+def test_a_callback_that_watches_batches_is_heard_on_a_net_that_was_trained_before():
+    net, heard = toy_net(0), []
+    quick(net, epochs=1)
+    assert net.steps_per_execution > 1
+    quick(net, epochs=1, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda n, logs: heard.append(n))])
+    assert heard == list(range(5))
+
+
+def test_a_trained_net_can_be_saved_and_loaded(tmp_path):
+    from cnnlib import models
+
+    rng = np.random.default_rng(3)
+    some = Split(rng.integers(0, 256, (40, 32, 32, 3), np.uint8), rng.integers(0, 3, (40, 1)))
+    large = dataclasses.replace(toy_data(), train=some, validation=some)
+    for net, data in ((toy_net(0), toy_data()), (models.lenet5(), large), (models.baseline(asleep=True), large)):
+        training.fit(net, data, epochs=1, batch_size=20, progress=False)
+        net.save(tmp_path / "net.keras")
+        loaded = keras.models.load_model(tmp_path / "net.keras")
+        assert type(loaded) is type(net) and type(loaded.optimizer) is type(net.optimizer)
+        x = data.validation.x[:4].astype("float32")
+        np.testing.assert_allclose(loaded(x), net(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "augment", "words"),
+    [
+        (
+            {"y": np.eye(3, dtype=int)[np.zeros(100, int)]},
+            False,
+            r"dataset.train.y has the shape \(100, 3\).*not one-hot rows",
+        ),
+        ({"y": np.zeros(100)}, False, "dataset.train.y has the shape .* the type float64"),
+        ({"x": np.zeros((100, 8, 8), "uint8")}, True, r"dataset.train.x has the shape \(100, 8, 8\)"),
+    ],
+)
+def test_images_and_labels_of_another_shape_are_named(change, augment, words):
+    data = toy_data(100)
+    net = toy_net(0)
+    with pytest.raises(ValueError, match=words):
+        quick(net, dataclasses.replace(data, train=data.train._replace(**change)), augment=augment)
+    assert not net.compiled
 
 
 def test_progress_is_a_line_an_epoch_in_a_log(capsys):
@@ -774,6 +854,20 @@ def test_hardware_of_this_machine(tmp_path):
         """)
     )
     assert _cpu(info) == ("A CPU @ 2 GHz", {"fpu", "avx512_bf16", "amx_bf16"})
+
+
+def test_a_containers_share_of_the_cpus_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
+    assert _cores(tmp_path) == 8  # no cgroups, as on macOS
+    old = tmp_path / "cpu"
+    old.mkdir()
+    (old / "cpu.cfs_period_us").write_text("100000\n")
+    for quota, cores in ("-1", 8), ("200000", 2), ("150000", 2), ("50000", 1):
+        (old / "cpu.cfs_quota_us").write_text(quota + "\n")
+        assert _cores(tmp_path) == cores
+    for share, cores in ("max 100000", 8), ("300000 100000", 3), ("250000 100000", 3), ("1600000 100000", 8):
+        (tmp_path / "cpu.max").write_text(share + "\n")
+        assert _cores(tmp_path) == cores
 
 
 # --- augmentation and schedule ---------------------------------------------------------------------------

@@ -25,7 +25,10 @@ WITHOUT_ADDRESS = """\
 try:
     import cnnlib
 except ModuleNotFoundError as missing:
-    raise ModuleNotFoundError("cnnlib is missing: run  pip install -e '.[cpu]'  in the course's folder") from missing
+    raise ModuleNotFoundError(
+        "cnnlib is missing: run  pip install -e .  in the course's folder"
+        " (pip install -e '.[cpu]'  only where TensorFlow is missing too)"
+    ) from missing
 """
 
 

@@ -254,7 +254,9 @@ def _unit_problem(model, shape, filters):
         return Verdict(
             INCORRECT, "Your unit has other convolutions than the listing: four of 1 x 1, one of 3 x 3, one of 5 x 5."
         )
-    if any(layer.activation.__name__ != "relu" for layer in convolutions):
+    sums = np.resize(np.float32([-7, -0.5, 0, 0.5, 7]), (1, height, width, filters))
+    curves = [np.asarray(layer.activation(keras.ops.convert_to_tensor(sums))) for layer in convolutions]
+    if any(not np.allclose(curve, np.maximum(sums, 0)) for curve in curves):
         return Verdict(INCORRECT, "Every convolution of the listing has ReLU.")
     for layer in convolutions:
         layer.set_weights([np.ones(layer.kernel.shape), *(np.zeros(w.shape) for w in layer.weights[1:])])

@@ -187,15 +187,28 @@ def _lenet(x, weights, conv=_squash, dense=None, last=_same, pool=_average, stri
     return x
 
 
-def _with_drawn_weights(model):
-    """Put drawn numbers into a model's weights; return them by shape."""
+def _drawn_weights(model, x, strided=True):
+    """Put drawn numbers into a model's weights; return them as `_lenet` wants them for x, or a Verdict on other layers.
+
+    A kernel of a convolution is there twice, as a dense layer's too: over a map of its own size it computes the same.
+    """
     rng = np.random.default_rng(5)
     new = []
     for w in model.get_weights():
         inputs = math.prod(w.shape[:-1]) if w.ndim > 1 else 1
         new.append(rng.normal(0, (2 / inputs) ** 0.5 if w.ndim > 1 else 0.3, w.shape).astype("float32"))
     model.set_weights(new)
-    return {w.shape: w for w in new}
+    flat = {(math.prod(w.shape[:-1]), w.shape[-1]): w.reshape(-1, w.shape[-1]) for w in new if w.ndim == 4}
+    weights = flat | {w.shape: w for w in new}
+    try:
+        _lenet(x, weights, strided=strided)
+    except KeyError as missing:
+        return Verdict(
+            INCORRECT,
+            "Your layers are not LeNet's, although the number of parameters does not show it: none of them has a "
+            f"kernel or bias of shape {missing}. Compare kernels, filters, biases and units with the chapter's net.",
+        )
+    return weights
 
 
 def _outputs(model, x):
@@ -226,7 +239,9 @@ def _model_of(answer, *arguments):
 
 def _verdict(model, x, right, wrongs):
     """Compare with the right net, then with each wrong one: [(Mistake, how _lenet is changed), ...]."""
-    weights = _with_drawn_weights(model)
+    weights = _drawn_weights(model, x)
+    if isinstance(weights, Verdict):
+        return weights
     theirs = _outputs(model, x)
     if _agree(_lenet(x, weights, **right), theirs):
         return Verdict(CORRECT)
@@ -261,7 +276,7 @@ SQUASHED_LOGITS = Mistake("logits squashed", "Your last layer has an activation:
 LINEAR_CONV = Mistake("convolutions without activation", "Your convolutions have no activation.")
 LINEAR_DENSE = Mistake("dense layers without activation", "Your hidden dense layers have no activation.")
 
-PAPER_PARAMS = 61_706
+PAPER_PARAMS = _rows(side=32)[2]
 
 
 def _check_paper(answer):
@@ -343,7 +358,8 @@ SOFTMAX = Mistake(
 UNSCALED = Mistake("unscaled", "Your net no longer brings the pixels to 0 to 1.")
 FIXED = Mistake("argument ignored", "Your net does not follow its argument: another activation was asked for.")
 
-LENET_PARAMS, SLOW_PARAMS = 62_006, 62_006 + (22 * 22 - 5 * 5) * 16 * 120
+LENET_PARAMS = _rows(side=32, channels=3)[2]
+SLOW_PARAMS = LENET_PARAMS + (22 * 22 - 5 * 5) * 16 * 120  # a map of 22 x 22 is flattened, not one of 5 x 5
 
 
 def _check_mended(answer):
@@ -358,7 +374,9 @@ def _check_mended(answer):
                 INCORRECT, "Layers, filters and units were right in the net as given: change as little as you can."
             )
         slow = params == SLOW_PARAMS
-        weights = _with_drawn_weights(model)
+        weights = _drawn_weights(model, x, strided=not slow)
+        if isinstance(weights, Verdict):
+            return weights
         theirs = _outputs(model, x)
 
         def like(x=x, weights=weights, theirs=theirs, slow=slow, **changes):

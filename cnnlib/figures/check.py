@@ -3,10 +3,11 @@
 import numpy as np
 
 
-def numbers(name, value, ndims, shape):
+def numbers(name, value, ndims, shape, gaps=False):
     """Return `value` as a finite numeric array with one of `ndims` axes, none of them empty.
 
-    `shape` says in words what is expected. Raises ValueError, or TypeError where there are no numbers at all.
+    `shape` says in words what is expected; with `gaps`, NaN and infinity come back as NaN. Raises ValueError, or
+    TypeError where there are no numbers at all.
     """
     try:
         array = np.asarray(value)
@@ -18,7 +19,10 @@ def numbers(name, value, ndims, shape):
         raise TypeError(f"{name} must be {shape}, got {type(value).__name__} of {array.dtype}")
     if array.ndim not in ndims or 0 in array.shape:
         raise ValueError(f"{name} must be {shape}, got shape {array.shape}")
-    if not np.isfinite(array).all():
+    finite = np.isfinite(array)
+    if gaps and not finite.all():
+        return np.where(finite, array, np.nan)
+    if not finite.all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return array
 

@@ -16,6 +16,7 @@ def small_multiples(histories, over=None, metric="accuracy"):
 
     histories: {name: Keras history, {metric: [...], "val_" + metric: [...]}}, of one net at least; an empty history leaves the
     panel to what is laid over it. over: {name of a panel: [history, ...]}, drawn in front in orange with squares.
+    NaN and infinity are gaps.
     """
     over = over or {}
     if not isinstance(histories, dict) or not histories:
@@ -104,7 +105,7 @@ def _lines(name, history, metric, *where):
     if metric not in history:
         raise ValueError(f"{name} has no {metric!r}, only {', '.join(sorted(history))}")
     keys = [key for key in (metric, f"val_{metric}") if key in history]
-    return [numbers(f"{name}[{key!r}]", history[key], {1}, "one number an epoch") for key in keys]
+    return [numbers(f"{name}[{key!r}]", history[key], {1}, "one number an epoch", gaps=True) for key in keys]
 
 
 def _epochs(values):
@@ -113,6 +114,7 @@ def _epochs(values):
 
 def _front(ax, values, colour, marker, dashes):
     every = max(1, len(values) // 6)
+    ax.update_datalim([(len(values), 0)], updatey=False)  # the axis reaches over gaps too
     ax.plot(_epochs(values), values, color=colour, marker=marker, markersize=4, linestyle=dashes, markevery=every)
 
 

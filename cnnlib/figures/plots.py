@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from .check import numbers, texts
@@ -16,7 +17,7 @@ def curves(history, metrics=("loss", "accuracy")):
 
     history: a Keras history, {"loss": [...], "val_loss": [...], ...} or the object that `fit` returns; or up to five of them as {run name: history};
     then each run has its colour and marker, and its name stands at its validation curve. `metrics` is one name or
-    several, without "val_". A run without validation has a solid line only.
+    several, without "val_". A run without validation has a solid line only; NaN and infinity are gaps.
     """
     runs = _runs(history)
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
@@ -91,7 +92,7 @@ def _runs(history):
 
 def _values(name, run, metric, needed=True):
     if metric in run:
-        return numbers(f"{name}[{metric!r}]", run[metric], {1}, "one number an epoch")
+        return numbers(f"{name}[{metric!r}]", run[metric], {1}, "one number an epoch", gaps=True)
     if needed:
         raise ValueError(f"metrics: {name} has no {metric!r}, only {sorted(run)}")
     return None
@@ -105,26 +106,35 @@ def _line(ax, values, index, dashes):
 
 
 def _name_ends(ax, ends):
-    """Write each line's name right of its end, moved apart where two would overlap, with a thin leader."""
+    """Write each line's name right of its last number, moved apart where two would overlap, with a thin leader.
+
+    A line of gaps alone has its name at the bottom, without a leader.
+    """
     last = max(len(values) for values, _, _ in ends)
     pad = max(0.03 * last, 0.1)
     ax.set_xlim(1 - pad, last + pad)
     low, high = ax.get_ylim()
     gap = 1.25 * SMALL / 72 / (PANEL_HEIGHT * 0.75)  # one line of text, as a part of the panel's height
-    ends = sorted(ends, key=lambda end: end[0][-1])
-    places = [(values[-1] - low) / (high - low) for values, _, _ in ends]
+    ends = sorted(((*_end(values, low), name, index) for values, name, index in ends), key=lambda end: end[1])
+    places = [(value - low) / (high - low) for _, value, _, _ in ends]
     for i in range(1, len(places)):
         places[i] = max(places[i], places[i - 1] + gap)
     too_high = max(0.0, places[-1] - 0.98)
     places = [place - too_high for place in places]
     for i in range(len(places) - 2, -1, -1):  # what was pushed out at the top comes back, the rest makes room
         places[i] = min(places[i] + too_high, places[i + 1] - gap)
-    for (values, name, index), place in zip(ends, places, strict=True):
+    for (epoch, value, name, index), place in zip(ends, places, strict=True):
         leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 4}
         leader["relpos"] = (0, 0.5)  # to the left end of the name
-        end, at = (len(values), values[-1]), (1.07, place)
+        end, at = (epoch or 1, value), (1.07, place)
         text = {"color": SERIES[index], "size": SMALL, "va": "center", "annotation_clip": False}
-        ax.annotate(name, end, at, textcoords=ax.transAxes, arrowprops=leader, **text)
+        ax.annotate(name, end, at, textcoords=ax.transAxes, arrowprops=leader if epoch else None, **text)
+
+
+def _end(values, bottom):
+    """Return (epoch, value) of a line's last number; (None, bottom) of a line without any."""
+    drawn = np.flatnonzero(np.isfinite(values))
+    return (drawn[-1] + 1, values[drawn[-1]]) if drawn.size else (None, bottom)
 
 
 def _thousands(value):

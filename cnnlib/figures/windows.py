@@ -4,7 +4,7 @@ from matplotlib.patches import Rectangle
 
 from cnnlib import geometry
 
-from .check import numbers
+from .check import numbers, texts
 from .style import BLUE, MUTED, PANEL, PAPER, SERIES, SMALL, styled, subplots
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -18,6 +18,8 @@ def windows(panels):
     the last three may be left out. Cells are lettered, at most 26 of them; zeros have dashed borders, and cells
     that nobody reads are hatched. All panels have cells of one size. Raises ValueError where a kernel does not fit.
     """
+    if not isinstance(panels, dict) or not panels:
+        raise ValueError(f"panels must be a dict with one row of cells at least, got {panels!r:.60}")
     outputs = [geometry.output_size(*settings) for settings in panels.values()]
     widest = max(settings[0] for settings in panels.values())
     if widest > len(LETTERS):
@@ -54,8 +56,15 @@ def _row(ax, n, *settings):
 
 @styled
 def counts(*arrays, titles=None):
-    """Draw arrays of whole numbers, (rows, columns) each, side by side: the larger the number, the darker its cell."""
+    """Draw arrays of whole numbers from 0, (rows, columns) each, side by side: the larger, the darker its cell."""
+    if not arrays:
+        raise ValueError("arrays: give at least one 2-D array")
     arrays = [numbers(f"arrays[{i}]", array, {2}, "2-D") for i, array in enumerate(arrays)]
+    for i, array in enumerate(arrays):
+        wrong = array[(array < 0) | (array % 1 != 0)]
+        if wrong.size:
+            raise ValueError(f"arrays[{i}] must hold whole numbers from 0, got {wrong[0]}")
+    titles = texts("titles", titles, len(arrays)) if titles is not None else None
     tallest = max(array.shape[0] / array.shape[1] for array in arrays)
     wide = 5 / max(len(arrays), 2)
     height = wide * tallest + (0.4 if titles else 0.2)

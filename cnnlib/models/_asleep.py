@@ -5,6 +5,7 @@ import keras
 from cnnlib._arguments import boolean
 
 
+@keras.saving.register_keras_serializable("cnnlib")  # a saved net finds it again
 class _Asleep(keras.Model):
     """A functional net whose batch normalisation and dropout stay in inference mode, in ``fit`` too."""
 

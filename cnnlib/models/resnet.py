@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from cnnlib._arguments import boolean, integer
+from cnnlib._arguments import boolean, choice, integer, show
 from cnnlib.models._arguments import check_classes, check_input_shape
 
 
@@ -28,12 +28,19 @@ def residual_block(x, filters, strides=1, *, skip=True, shortcut="projection", n
         shortcut: "projection" or "zeros".
         name: begins the names of the block's layers.
 
+    Raises:
+        ValueError, TypeError: for another ``shortcut``, or ``filters`` that channels of zeros cannot reach.
+
     """
+    channels, zeros = x.shape[-1], choice("shortcut", shortcut, ("projection", "zeros")) == "zeros"
+    if skip and zeros and filters not in (channels, 2 * channels):
+        valid = f"{channels} or {2 * channels}"
+        raise ValueError(f"filters={show(filters)} is not {valid}: shortcut='zeros' keeps the channels or doubles them")
     y = conv_bn(x, filters, 3, strides, f"{name}_1")
     y = layers.Activation("relu", name=f"{name}_1_relu")(y)
     y = conv_bn(y, filters, 3, name=f"{name}_2")
     if skip:
-        if strides != 1 or x.shape[-1] != filters:
+        if strides != 1 or channels != filters:
             x = _changed(x, filters, strides, shortcut, f"{name}_skip")
         y = layers.Add(name=f"{name}_add")([y, x])
     return layers.Activation("relu", name=f"{name}_relu")(y)
@@ -43,6 +50,8 @@ def _changed(x, filters, strides, shortcut, name):
     if shortcut == "projection":
         return conv_bn(x, filters, 1, strides, name)
     x = layers.MaxPooling2D(1, strides=strides, padding="same", name=f"{name}_every_{strides}")(x)
+    if x.shape[-1] == filters:
+        return x
     zeros = layers.Rescaling(0.0, name=f"{name}_zeros")(x)
     return layers.Concatenate(name=f"{name}_concat")([x, zeros])
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable("cnnlib")  # a saved net finds it again
 class Adam(keras.optimizers.Adam):
     """Keras's Adam; TensorFlow's fused operation makes each step.
 

@@ -66,8 +66,8 @@ def scale(model=None):
     it, "ci" where the variable CI is set, "gpu" where TensorFlow sees one, else "laptop". Each place has a
     budget of seconds for one training cell. What one image costs is guessed from the net's
     multiply-accumulates (the backward pass counts as two forward passes) and from a fixed, careful speed for
-    the place, so that the same machine always trains on the same images. "full" is the notes' recipe on
-    everything.
+    the place, so that the same machine always trains on the same images. "full" is all images, 5 epochs,
+    batches of 32: the notes' recipe for every net but Inception10, which they train in batches of 1,024.
 
     Args:
         model: a built Keras model, or its forward multiply-accumulates for one image; None is the first CNN.

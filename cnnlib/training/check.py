@@ -10,11 +10,11 @@ import numpy as np
 from cnnlib.training.recipe import settings
 
 
-def arguments(model, dataset, learning_rate, run_dir, callbacks):
+def arguments(model, dataset, learning_rate, augment, run_dir, callbacks):
     """Raise ValueError or TypeError, naming the parameter, for what ``fit`` cannot use."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"model={model!r} is not a keras.Model")
-    _dataset(dataset)
+    _dataset(dataset, augment)
     _learning_rate(learning_rate)
     if not isinstance(callbacks, (list, tuple)) or not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
         raise TypeError(f"callbacks={callbacks!r} is not a list of Keras callbacks")
@@ -24,7 +24,7 @@ def arguments(model, dataset, learning_rate, run_dir, callbacks):
         raise ValueError(f"run_dir={str(run_dir)!r} is a file; it must be a folder, or not be there yet")
 
 
-def _dataset(dataset):
+def _dataset(dataset, augment):
     wanted = {f"{part}.{array}" for part in ("train", "validation") for array in "xy"}
     missing = {f for f in wanted if not hasattr(getattr(dataset, f[:-2], None), f[-1])}
     missing |= {"name"} - set(dir(dataset))
@@ -35,6 +35,16 @@ def _dataset(dataset):
         x, y = (len(array) for array in (getattr(dataset, part).x, getattr(dataset, part).y))
         if x == 0 or x != y:
             raise ValueError(f"dataset.{part} has {x} images and {y} labels; it must have some, and as many of both")
+        x, y = (np.asarray(array) for array in (getattr(dataset, part).x, getattr(dataset, part).y))
+        if augment and x.ndim != 4:
+            raise ValueError(
+                f"dataset.{part}.x has the shape {x.shape}; to be augmented it must have (images, height, width, channels)"
+            )
+        if y.shape not in ((len(y),), (len(y), 1)) or y.dtype.kind not in "iu":
+            raise ValueError(
+                f"dataset.{part}.y has the shape {y.shape} and the type {y.dtype}; it must hold a class number for each "
+                "image: integers of shape (N,) or (N, 1), not one-hot rows"
+            )
 
 
 def _learning_rate(rate):

@@ -81,8 +81,8 @@ def load(path):
             return header["state"], groups
     except FileNotFoundError:
         return None
-    except (
-        OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error
+    except (  # RuntimeError: the zip says "encrypted" or names an unknown compression
+        OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error
     ) as error:  # fmt: skip
         raise CheckpointError(
             f"the checkpoint {str(path)!r} cannot be read ({type(error).__name__}: {error}). It is cut short "

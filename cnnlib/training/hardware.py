@@ -1,6 +1,8 @@
 """What this machine offers a training run."""
 
+import contextlib
 import dataclasses
+import math
 import os
 import platform
 import subprocess
@@ -13,7 +15,7 @@ class Hardware:
 
     Attributes:
         cpu: the processor's name, as the system gives it.
-        cores: logical cores that this process may use.
+        cores: logical cores that this process may use, or as many as its share of their time comes to.
         gpu: name of the first GPU that TensorFlow sees, or None.
         gpu_count: how many GPUs TensorFlow sees.
         cpu_bfloat16: the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16).
@@ -50,11 +52,22 @@ def detect():
     )
 
 
-def _cores():
-    # A container or `taskset` may give fewer cores than the machine has; macOS has no such call.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _cores(cgroup=Path("/sys/fs/cgroup")):
+    # `taskset` and `docker --cpuset-cpus` give fewer cores than the machine has; macOS has no such call.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _quota(cgroup))
+
+
+def _quota(cgroup):
+    """Return how many cores' time a container may use (`docker --cpus`, Kubernetes), rounded up; infinity: no limit."""
+    with contextlib.suppress(OSError, ValueError):  # no such files; "max" is no number
+        if (cgroup / "cpu.max").exists():
+            quota, period = map(int, (cgroup / "cpu.max").read_text().split())
+        else:  # version 1 of cgroups, where -1 is no limit
+            quota, period = (int((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        if quota > 0 < period:
+            return math.ceil(quota / period)
+    return math.inf
 
 
 def _cpu(cpuinfo=Path("/proc/cpuinfo")):

@@ -77,7 +77,7 @@ def fit(
             does not touch the net: its weights and dropout masks follow ``keras.utils.set_random_seed``,
             called before it is made (``training.build`` does).
         learning_rate: of the Adam that this function compiles with, a number above 0 or a Keras schedule; None
-            is Keras's 0.001. ``training.warm_up_and_decay`` makes a schedule.
+            is Keras's 0.001, or the rate of a net that is compiled already. ``training.warm_up_and_decay`` makes a schedule.
         augment: True shows each training image a little differently every time: moved by up to 4 pixels along both
             axes (zeros come in), mirrored left to right in half of the cases (He et al. 2016, section 4.2).
         run_dir: folder of the checkpoint; None keeps none.
@@ -103,8 +103,8 @@ def fit(
     batch_size = integer("batch_size", batch_size)
     images = None if images is None else integer("images", images)
     seed = integer("seed", seed, 0)
-    check.arguments(model, dataset, learning_rate, run_dir, callbacks)
     boolean("augment", augment)
+    check.arguments(model, dataset, learning_rate, augment, run_dir, callbacks)
     distribute.check(model, batch_size, len(dataset.validation.x))
     _warn_if_training_is_ignored(model)
     memory.keep_freed()
@@ -116,7 +116,9 @@ def fit(
     changes = {"shift": SHIFT, "mirror": True} if augment else None
     counted = devices if distribute.changes_what_is_trained(model) else None
     described = recipe.describe(model, dataset, x, y, batch_size, seed, changes, counted)
+    rate = described["optimizer"].get("learning_rate")
     state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
+    recipe.remember_rate(model, rate)
     done = len(state.history["loss"])
     if progress and done and state.stopped:
         print(f"the run in {str(run_dir)!r} is finished: a callback stopped it after epoch {done}")
@@ -145,6 +147,7 @@ def fit(
             raise KeyboardInterrupt(state.farewell(epochs)) from None
         finally:
             bar.close()
+            recipe.remember_rate(model, rate)  # a callback may have changed it
     return state.finish(progress)
 
 
@@ -188,11 +191,14 @@ def _compile(model, x, y, validation_y, learning_rate, steps_a_call):
     sample = keras.ops.convert_to_numpy(model(x[:8])).astype("float32")
     check.outputs(model, sample.shape, y, validation_y)
     if model.compiled:
-        if learning_rate is not None:
+        own = recipe.optimizer_settings(model).get("learning_rate")
+        if learning_rate is not None and recipe.settings(Adam(learning_rate))["learning_rate"] != own:
             raise ValueError(
-                f"learning_rate must be None for a net that is compiled already, got {learning_rate!r}; "
+                f"learning_rate must be None for a net that is compiled already, or its own, got {learning_rate!r}; "
                 "set model.optimizer.learning_rate instead"
             )
+        if steps_a_call == 1 != model.steps_per_execution and isinstance(recipe.inner_optimizer(model), Adam):
+            model.steps_per_execution, model.train_function = 1, None  # compiled here, before there was such a callback
         distribute.check_compiled(model)
         few = np.arange(8 * distribute.devices(model)) % len(x)
         metric_names(model.evaluate(x[few], y[few], verbose=0, return_dict=True))  # raises without an accuracy

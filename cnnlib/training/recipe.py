@@ -19,8 +19,7 @@ def describe(model, dataset, x, y, batch_size, seed, augment=None, devices=None)
         "images": len(x),
         "validation_images": len(dataset.validation.x),
         "layers": fingerprint(model),
-        # Under float16 Keras wraps the optimizer to scale the loss; `precision` says that already.
-        "optimizer": settings(getattr(model.optimizer, "inner_optimizer", model.optimizer)),
+        "optimizer": optimizer_settings(model),
         "loss": settings(keras.losses.get(model.loss)),
         "batch_size": batch_size,
         "precision": model.dtype_policy.name,
@@ -31,6 +30,29 @@ def describe(model, dataset, x, y, batch_size, seed, augment=None, devices=None)
     if devices:  # nor do runs on one device, or of nets that several devices train like one
         recipe["devices"] = devices
     return json.loads(json.dumps(recipe))  # tuples become lists here, as they will in the checkpoint
+
+
+def inner_optimizer(model):
+    """Return a net's optimizer. Under float16 Keras wraps it to scale the loss; `precision` says that already."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def optimizer_settings(model):
+    """Return the settings of a net's optimizer; the rate is the one that the training began with.
+
+    A callback may have lowered it since (`remember_rate` knows how far). What was set by hand counts as it is.
+    """
+    optimizer = inner_optimizer(model)
+    found = settings(optimizer)
+    begun, left = json.loads(getattr(optimizer, "rates", "[null, null]"))
+    return found | {"learning_rate": begun} if begun is not None and found.get("learning_rate") == left else found
+
+
+def remember_rate(model, begun):
+    """Note on a net's optimizer the rate that the training began with, and the one that it has now."""
+    optimizer = inner_optimizer(model)
+    # As text: TensorFlow would wrap a dict, such as a schedule is written down.
+    optimizer.rates = json.dumps([begun, settings(optimizer).get("learning_rate")])
 
 
 def settings(thing):

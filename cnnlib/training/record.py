@@ -277,7 +277,11 @@ def recipe_in_words(recipe):
 def _optimizer(settings):
     rate = settings["learning_rate"]
     if isinstance(rate, dict):  # a schedule, as Keras writes it down
-        rate = f"up to {rate['config']['warmup_target']:g}, then down along a cosine"
+        kind, config = rate["class_name"], rate["config"]
+        if kind == "CosineDecay" and "warmup_target" in config:
+            rate = f"up to {config['warmup_target']:g}, then down along a cosine"
+        else:
+            rate = f"{kind}({', '.join(f'{name}={value}' for name, value in config.items())})"
     return f"{settings['name']}, rate {rate}"
 
 

@@ -52,11 +52,11 @@ export const cells = (() => {
   // board. Only what changes is written, and no colour a cell where a palette is given: a big picture has thousands of
   // cells. Its colours are one picture behind the cells then, a pixel each; marked cells have their own on top.
   function makeBoard(kind, own) {
-    const title = h("div"), canvas = h("canvas", { width: MOST, height: MOST }), dots = h("div", { class: "cnnlib-dots", "aria-hidden": "true" }, canvas), table = h("table", { role: "grid" });
+    const title = h("div"), canvas = h("canvas", { width: MOST, height: MOST }), dots = h("div", { class: "cnnlib-dots", "aria-hidden": "true" }, canvas), body = h("tbody"), table = h("table", { role: "grid" }, body);
     const brush = canvas.getContext("2d", { willReadFrequently: true }); // of one size: to change it takes milliseconds
     // Of each cell: its whole look, what its class is without marks, what it wears and says now.
     let looks = [], kinds = [], worn = [], said = [], marks = new Map(), stop = 0, wide = 0, from = [0, 0];
-    const element = h("div", { class: `cnnlib-board ${kind}` }, title, h("div", {}, table));
+    const element = h("div", { class: `cnnlib-board ${kind}` }, title, h("div", table));
     const board = table.board = { ...own, table, element, numbers: [] };
     const cellOf = (i) => table.rows[floor(i / wide)]?.cells[i % wide];
     const wear = (i, look, note = "") => {
@@ -84,28 +84,26 @@ export const cells = (() => {
       if (wide !== columns || worn.length !== kinds.length || !same(from, origin)) {
         board.mark(new Map());
         const [down, right] = origin.map((place, i) => place - from[i]), { rows } = table, tall = rows.length;
-        let model;
-        for (let i = down; i > 0; i--) table.insertRow(0);
+        const fresh = () => h("td", { class: kinds[0] }); // most new cells are padding, as the first one is then
+        const above = max(0, min(down, numbers.length));
         for (let i = down; i < 0 && rows.length; i++) table.deleteRow(0);
-        while (rows.length < numbers.length) table.insertRow(-1);
-        while (rows.length > numbers.length) table.deleteRow(-1);
+        while (rows.length + above > numbers.length) table.deleteRow(-1);
         for (const row of rows) {
           for (let i = right; i < 0; i++) row.firstChild?.remove();
-          if (!row.firstChild) {
-            row.replaceWith((model ??= h("tr", {}, count(columns, () => h("td")))).cloneNode(true)); // the fastest way to many cells
-            continue;
-          }
-          for (let i = right; i > 0; i--) row.prepend(h("td"));
+          for (let i = right; i > 0; i--) row.prepend(fresh());
           let { length } = row.cells;
-          for (; length < columns; length++) row.append(h("td"));
+          for (; length < columns; length++) row.append(fresh());
           for (; length > columns; length--) row.lastChild.remove();
         }
+        const row = h("tr", count(columns, fresh)); // to copy it is the fastest way to many cells
+        for (let i = 0; i < above; i++) body.prepend(row.cloneNode(true));
+        while (rows.length < numbers.length) body.append(row.cloneNode(true));
         // What the cells that stay wear and say; the tab stop stays with its cell.
         const old = [worn, said], was = wide, held = stop;
         [worn, said, wide, from, stop] = [[], [], columns, origin, 0];
         for (let i = 0; i < kinds.length; i++) {
           const r = floor(i / wide) - down, c = i % wide - right, place = r >= 0 && r < tall && c >= 0 && c < was ? r * was + c : -1;
-          worn.push(old[0][place] ?? "");
+          worn.push(old[0][place] ?? kinds[0]);
           said.push(old[1][place] ?? "");
           if (place === held) stop = i;
         }
@@ -124,7 +122,7 @@ export const cells = (() => {
     board.mark = (next) => {
       const edge = (side, i, onBoard) => (onBoard && next.get(i)?.[0] === "in" ? "" : side);
       const frame = (i) => edge(" t", i - wide, true) + edge(" b", i + wide, true) + edge(" l", i - 1, i % wide) + edge(" r", i + 1, (i + 1) % wide);
-      marks.forEach((_, i) => { if (!next.has(i)) wear(i, kinds[i]); });
+      marks.forEach((_, i) => { if (!next.has(i)) wear(i, kinds[i] ?? ""); }); // "": one that goes
       next.forEach(([kind, note], i) => wear(i, kind ? `${looks[i]} ${kind}${kind === "in" ? frame(i) : ""}` : looks[i], note));
       marks = next;
     };

@@ -3,17 +3,13 @@
 // corner of "example" is the lecture notes' window; "digit" is a real scan, the first of the UCI set "Optical
 // Recognition of Handwritten Digits" (CC BY 4.0); "photo" and "colour" are cut from the US Navy's portrait of Grace
 // Hopper (public domain, matplotlib's sample grace_hopper.jpg), 16 levels.
-const T = STRINGS["conv-explorer"], { ARROWS, h, fill, same } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
+const T = STRINGS["conv-explorer"], { ARROWS, h, fill, same, count, pair, fold, python } = ui, { images, kernels: KERNELS, most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, max, min, round } = Math;
 const { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, PAGES } = cells;
 const DRAWN = 64; // the most cells on a side that fit
 const SIDED = Object.keys(MOST).slice(0, 4); // settings with a number for each axis
 
 const isList = Array.isArray, isWord = (value) => typeof value === "string";
-const count = (n, make) => Array.from({ length: n }, (_, i) => make(i));
-const pair = (value) => (isList(value) ? value : [value, value]);
-const fold = ([a, b]) => (same(a, b) ? a : [a, b]);
 
-const python = (value) => (isList(value) ? `(${value.map(python).join(", ")})` : JSON.stringify(value));
 const div = (kind, ...children) => h("div", { class: `cnnlib-conv-${kind}` }, ...children);
 
 // --- what the settings stand for ---
@@ -84,7 +80,8 @@ function makeAxis(n, k, s, p, d, transposed) {
   windows.forEach((window, o) => window.forEach(([b, t]) => { readers[b].push([o, t]); meets[t].push([b, o]); }));
   const unread = cells.filter((i) => windows[0] && i !== undefined && !readers[spot(i)][0]);
   const fed = windows.filter((window) => window.some(([b]) => cells[b] !== undefined)).length; // outputs that meet an input cell
-  return { n, s, before, after: all - n - before, all, windows, spot, cells, readers, meets, unread, fed };
+  return { n, s, before, after: all - n - before, all, windows, spot, cells, readers, meets, unread, fed,
+    first: floor((before - ((K - 1) >> 1)) / stride) }; // the output whose middle lies on the first input cell
 }
 
 // The layer's numbers: sides, [rows, columns] of each, channels and filters.
@@ -267,7 +264,7 @@ export default {
         each(down.windows[i], across.windows[j], (p, a, q, b) => {
           const number = numbers[p][q], weight = w[filter][channel][a][b];
           if (number === undefined && transposed) return; // the spread input's zeros are only a way to draw it
-          terms.push([`${factor(weight)}·`, number === undefined ? h("u", {}, "0") : factor(number)]);
+          terms.push([`${factor(weight)}·`, number === undefined ? h("u", "0") : factor(number)]);
           used.push(weight, number ?? 0);
           total += weight * (number ?? 0);
         });
@@ -279,7 +276,7 @@ export default {
         }
       });
       const result = board.numbers[i][j], b = bias[filter];
-      return [...lines, [...joined([...parts, [`${T.inSum} ${factor(b)}`]]), ` ${sign([result, b, ...exact])} `, h("b", {}, show(result))]];
+      return [...lines, [...joined([...parts, [`${T.inSum} ${factor(b)}`]]), ` ${sign([result, b, ...exact])} `, h("b", show(result))]];
     }
     // The first products, by the place of the output that they go into.
     const list = (items) => items.slice(0, 49).join("; ") + (items[49] ? fill(T.more, { rest: items.length - 49 }) : "");
@@ -350,7 +347,7 @@ export default {
     }
     function paint() {
       const { level, text, coloured, legible, signed, most } = painter(cell.side, padded, preset()?.picture);
-      const skipped = [down, across].map((axis) => new Set(axis.unread)), all = [down.all, across.all], many = x.length > 1;
+      const all = [down.all, across.all], many = x.length > 1;
       const inputName = fill(T.input, { sides: sides(size) }) + (same(all, size) ? "" : fill(transposed ? T.spread : T.padded, { all: sides(all) }));
       const draw = (board, name, heading, ...rest) => {
         const part = board.kind === "output" ? filterName(board.filter) : channelName(board.channel);
@@ -358,7 +355,7 @@ export default {
       };
       // Two lines over boards that stand in a row; the first of them bears the name.
       const heading = (name, c) => (many ? `${c ? "\u00a0" : name}\n${channelName(c)}` : name);
-      const look = (v, i, j) => (v !== undefined && (skipped[0].has(down.cells[i]) || skipped[1].has(across.cells[j])) ? `unread ${level(v)}` : level(v));
+      const look = (v, i, j) => (v !== undefined && (down.unread.includes(down.cells[i]) || across.unread.includes(across.cells[j])) ? `unread ${level(v)}` : level(v));
       inputs.forEach((board, c) => draw(board, inputName, heading(inputName, c), padded[c], look, text, [down.before, across.before], legible ? null : shades));
       kernels.flat().forEach((board) => {
         const { filter, channel } = board, slice = w[filter][channel], own = painter(cell.weight, slice);
@@ -369,7 +366,7 @@ export default {
         const numbers = y?.[f] ?? [], own = painter(cell.side, numbers, coloured);
         const name = y ? fill(T.output, { sides: sides([numbers.length, numbers[0].length]) }) : T.noOutput;
         draw(board, name, many && cell.inline ? `${name}\n\u00a0` : name, numbers, own.level, own.text,
-          [floor(down.before / s[0]), floor(across.before / s[1])], own.legible ? null : shades);
+          [down.first, across.first], own.legible ? null : shades);
       });
       legend = coloured && fill(T.legend, { most: show(most) });
       together.hidden = !coloured || signed || x.length !== 3 || preset() && get("image") !== "colour";
@@ -415,7 +412,7 @@ export default {
     function offer(text, changes) {
       const name = ([key, to]) => (key === "padding" && to > 0 ? `ZeroPadding2D(${to})` : `${key}=${python(to)}`);
       box.hidden = !text;
-      box.replaceChildren(text, changes[0] ? ` ${T.mends}` : "", h("p", {}, changes.map((change) =>
+      box.replaceChildren(text, changes[0] ? ` ${T.mends}` : "", h("p", changes.map((change) =>
         ui.button(Object.entries(change).map(name).join(", "), ({ target }) => {
           view.set(change);
           queueMicrotask(() => target.isConnected || (player.hidden ? box.querySelector("button") : slider)?.focus()); // the button has gone with its problem
@@ -449,7 +446,7 @@ export default {
       const here = current(), c = held ?? (hot && !timer && hot.board.numbers[hot.i]?.length > hot.j ? hot : here);
       touched(c).forEach((marks, board) => board.mark(marks));
       const lines = { output: outputFormula, input: inputFormula, weight: weightFormula }[c.board.kind](c);
-      formula.replaceChildren(...(c.board.kind === "output" ? lines : ["", ...lines]).map((line, i) => h("p", {}, i ? null : `${headline(c)} `, line)));
+      formula.replaceChildren(...(c.board.kind === "output" ? lines : ["", ...lines]).map((line, i) => h("p", i ? null : `${headline(c)} `, line)));
       formula.tabIndex = formula.textContent.length > 300 ? 0 : -1; // a long one scrolls inside its box
       if (held) {
         edit.firstChild.firstChild.textContent = fill(T.pinned, { kind: T.kinds[held.board.kind], cell: nameOf(held) });
@@ -509,7 +506,7 @@ export default {
         const { numbers } = c.board, i = c.i + down, j = c.j + right;
         if (numbers[i] && j in numbers[i]) c.board.focus(i, j);
       } else if (key === "Enter" || key === " ") { if (y) pin(c); }
-      else if (PAGES[key] && editable(c)) step(c, PAGES[key]);
+      else if (PAGES[key] && editable(c)) { step(c, PAGES[key]); event.target.ariaLabel = null; }
       else if (/^[\d.,+-]$/.test(key) && editable(c)) {
         if (!is(pinned(), c)) pin(c);
         field.value = key;
@@ -519,8 +516,8 @@ export default {
       event.preventDefault();
     }
     const field = h("input", { autocomplete: "off", size: 7, input: judge, change: restore, keydown({ key }) { if (key === "Enter") back(pinned()); } });
-    const edit = div("edit", h("label", {}, h("span"), " ", field), ui.button(T.release, () => { back(pinned()); release(); }));
-    const together = div("board", h("div", {}, `\u00a0\n${T.together}`), h("canvas", { role: "img", "aria-label": T.together }));
+    const edit = div("edit", h("label", h("span"), " ", field), ui.button(T.release, () => { back(pinned()); release(); }));
+    const together = div("board", h("div", `\u00a0\n${T.together}`), h("canvas", { role: "img", "aria-label": T.together }));
     const stage = h("div", { class: "cnnlib-conv-stage",
       pointerover({ target, pointerType }) { if (pointerType !== "touch") point(find(target)); },
       pointerleave() { point(null); },
@@ -533,7 +530,9 @@ export default {
         target.ariaLabel = `${nameOf(c)}: ${show(value(c) ?? 0)}${target.matches(".unread") ? T.isUnread : ""}`;
         if (target.matches(":focus-visible")) point(c);
       },
-      focusout({ relatedTarget }) { if (!stage.contains(relatedTarget)) point(null); },
+      focusout({ target, relatedTarget }) {
+        target.ariaLabel = null; // its number may change
+        if (!stage.contains(relatedTarget)) point(null); },
       keydown: keys });
     el.onkeydown = ({ key }) => { if (key === "Escape" && get("pinned")) { if (field.matches(":focus")) back(pinned()); release(); } };
 
@@ -556,12 +555,12 @@ export default {
     const scrub = view.range("position", { min: 0, max: 0, format: counter }), slider = scrub.querySelector("input");
     slider.oninput = () => pick(Number(slider.value));
     const player = div("player", scrub,
-      h("div", {}, ui.button(T.previous, () => turn(-1)), playButton, ui.button(T.next, () => turn(1))), view.select("speed", T.speeds));
+      h("div", ui.button(T.previous, () => turn(-1)), playButton, ui.button(T.next, () => turn(1))), view.select("speed", T.speeds));
 
     // --- controls ---
     const box = h("div", { class: "cnnlib-problem" }), wrong = h("p", { class: "cnnlib-problem", hidden: true }), notes = h("p", { class: "cnnlib-muted" });
     const formula = h("div", { class: "cnnlib-conv-sum", role: "group", "aria-label": T.formula });
-    const script = h("pre", { tabindex: 0 }), code = h("details", {}, h("summary", {}, T.code), view.copy(() => script.textContent), script);
+    const script = h("pre", { tabindex: 0 }), code = h("details", h("summary", T.code), view.copy(() => script.textContent), script);
     const ranges = Object.fromEntries(SIDED.map((key) => [key, count(2, (i) => controls.range(key + i, { max: MOST[key],
       format: (n) => (apart || key.indexOf("size") < 0 ? n : sides(key === "size" ? size : k)) }))]));
     const pads = count(4, (i) => controls.range(`padding${i}`, { min: 0, max: MOST.padding }));
@@ -572,10 +571,10 @@ export default {
       if (!apart) view.set(Object.fromEntries([...SIDED, "padding"].filter((key) => isList(get(key))).map((key) => [key, [get(key)].flat(2)[0]])));
       draw();
     } });
-    const panel = (title, open, list) => h("details", { open }, h("summary", {}, title), h("div", { class: "cnnlib-controls" }, list.flat()));
+    const panel = (title, open, list) => h("details", { open }, h("summary", title), h("div", { class: "cnnlib-controls" }, list.flat()));
     const gallery = controls.select("picture", T.pictures), wide = matchMedia("(min-width: 600px)").matches;
     gallery.onchange = () => view.set({ size: null, in_channels: null }); // a picture comes as large as it is
-    const frame = h("div", {}, stage);
+    const frame = h("div", stage);
     // What moves comes first; on a phone the settings wait until they are asked for.
     const settings = panel(T.settings, wide, [gallery, ranges.size, presets, ranges.kernel_size, ranges.strides, ranges.dilation_rate,
       controls.select("mode", STRINGS.common.modes), pads, controls.range("bias", { min: -10, max: 10, step: 0.5 }), view.checkbox("flip")]);

@@ -59,7 +59,10 @@ const job = ([engine], post) => {
       }
       return;
     }
+    const { activation } = output;
+    if (activation === "softmax") output.activation = "linear"; // the score before it: behind it a sure net has no gradient left
     const gradient = net.inputGradient(goal);
+    output.activation = activation;
     if (view === "saliency") {
       const heat = new Float32Array(height * width);
       for (let i = 0; i < gradient.length; i++) heat[Math.floor(i / channels)] = Math.max(heat[Math.floor(i / channels)], Math.abs(gradient[i]));
@@ -122,6 +125,7 @@ function explain(net, outputs, l, channel, [row, column]) {
     case "GlobalAveragePooling2D":
       return done(say("mean", { count: x.size / x.channels }), [{ ...one(x), rows: [0, x.shape[0] - 1], columns: [0, x.shape[1] - 1] }]);
     case "Flatten": {
+      if (x.shape.length < 3) return done(say("copy", { map: channel, name: x.name }), [one(x)]);
       const map = channel % x.channels, place = floor(channel / x.channels), y = floor(place / x.shape[1]), z = place % x.shape[1];
       return done(say("flat", { map, row: y, column: z, name: x.name }), [one(x, map, y, z)]);
     }
@@ -176,19 +180,27 @@ export default {
     function ask() {
       if (!seen) return;
       if (own) return use(own);
-      const about = aboutNet();
+      const about = aboutNet(), held = waiting.contains(document.activeElement);
+      answer = heat = undefined; // what is there is another net's
+      pad.closeCamera();
+      inside.hidden = true;
       put(waiting, fill(W.loading, { name: about.title, size: big(about.bytes / 1000, 0) }));
       waiting.hidden = false;
+      if (held) home();
+      if (net) view.say(waiting.textContent);
       traits.send({ file: `net-${about.name}` });
     }
+    const home = () => el.querySelector("input").focus(); // for the focus of what has gone
     const receiveNet = ({ file, content }) => {
       if (gone || file !== `net-${get("net")}`) return;
-      if (!content) return put(waiting, fill(W.notLoaded, { name: aboutNet().title }), " ", ui.button(W.retry, ask));
-      use(content);
+      if (content) return use(content);
+      put(waiting, fill(W.notLoaded, { name: aboutNet().title }), " ", ui.button(W.retry, ask));
+      view.say(waiting.firstChild.textContent);
     };
     function refuse(why) {
       busy = waiting.hidden = false;
       put(waiting, `${W.notRun} ${why}`);
+      view.say(waiting.textContent);
     }
     function use(description) {
       try {
@@ -200,13 +212,12 @@ export default {
       worker ??= startWorker(job, [makeEngine], { receive: take, fail: refuse });
       waiting.hidden = true;
       inside.hidden = false;
-      if (!shape) { // all recorded nets take pictures of one shape, and an own net stands alone
-        pad.size(shape = net.input.shape);
-        showSample();
-      }
+      const first = !shape;
+      if (first) pad.size(shape = net.input.shape); // all recorded nets take pictures of one shape, and an own net stands alone
       normalise();
       buildStrip();
-      run();
+      if (first) showSample(); // and runs
+      else run();
     }
     traits.on("msg:custom", receiveNet);
 
@@ -411,7 +422,7 @@ export default {
         put(legend, fill(W.legend, { most: small(most) }));
       } else put(legend);
       const off = get("off").includes(`${layer.name}:${channel}`);
-      put(sum, h("p", h("b", flat ? fill(W.unitOf, { map: channel }) + (layer === net.output ? ` (${classes[channel]})` : "") : spotted(cell)), ": ", h("output", small(detail.value))),
+      put(sum, h("p", h("b", flat ? fill(W.unitOf, { map: channel }) + (layer === net.output ? ` (${classes[channel]})` : "") : spotted(cell)), ": ", h("output", { "aria-live": "off" }, small(detail.value))), // view.news says it
         off ? h("p", W.isOff) : detail.lines.map((line) => h("p", { "data-sum": "" }, line)));
       put(parts, detail.parts.filter((part) => part.layer.shape.length > 2).map((part) => {
         const [y, tall] = span(part.rows), [x, wide] = span(part.columns), [r, s, d] = part.layer.shape, canvas = newCanvas(), from = numbersOf(part.layer);
@@ -441,7 +452,8 @@ export default {
     function drawOff() {
       put(offList, get("off").length > 0 && h("span", W.offNow), offs().map(({ name, c }) => {
         const what = fill(W.offName, { name, map: c });
-        return ui.button(`${what} ✕`, () => { switchOff(name, c, false); offBox.focus(); }, { "aria-label": fill(W.on, { name: what }) });
+        return ui.button(`${what} ✕`, () => { switchOff(name, c, false); offBox.focus(); }, // where it can be seen
+          { "aria-label": fill(W.on, { name: what }) });
       }));
     }
     const code = h("code"), keras = () => {
@@ -452,19 +464,33 @@ export default {
 
     // --- maps of the picture for one class ---
 
-    const heatWords = h("p"), heatNumber = h("p", look("sum")), heatLegend = h("p", muted), progress = h("p", look("wait"));
-    const blend = h("canvas", { role: "img", "aria-label": W.blend }), heatMap = board(W.heat, ([row, column]) => { spot = row * heat.columns + column; drawHeat(); });
+    const heatWords = h("p"), heatNumber = h("p", look("sum")), heatLegend = h("p", muted), progress = h("span", look("wait"));
+    const stopButton = ui.button(W.cancel, () => {
+      if (busy) return; // what runs now is another picture's, and does not begin with this map
+      stopped = true;
+      worker.post({});
+      drawHeat();
+      heatMap.focus();
+      view.say(progress.textContent);
+    });
+    const blend = h("canvas", { role: "img", "aria-label": W.blend }), heatMap = board(W.heat, ([row, column]) => {
+      if (!heat || heat.id !== answer?.id) return; // not computed yet
+      spot = row * heat.columns + column;
+      drawHeat();
+    });
     const goal = view.select("goal", { best: W.best, ...Object.fromEntries(classes.map((name, i) => [i, name])) });
     const patch = view.choice("patch", { 4: "4×4", 8: "8×8", 16: "16×16" });
+    goal.lastChild.prepend(goal.lastChild.lastChild); // "the highest score" first: an object has its whole numbers in front
     function drawHeat() {
       const kind = get("view"), there = heat && answer && heat.id === answer.id;
       patch.hidden = kind !== "occlusion";
       if (kind === "maps") return;
       put(heatWords, fill(W.about[kind], { layer: heat?.layer ?? "" }));
+      stopButton.hidden = !there || stopped || !(heat.done < heat.all);
       if (!there) return put(progress, W.working);
       const { rows, columns: across, heat: values, done, all } = heat, most = farthest(values) || 1, best = largest(values);
       const at = spot ?? best; // the largest, until the reader points at another one
-      put(progress, done < all && (stopped ? fill(W.stoppedAt, { done, all }) : [fill(W.progress, { done, all }), " ", ui.button(W.cancel, () => { stopped = true; worker.post({}); drawHeat(); })]));
+      put(progress, done < all && fill(stopped ? W.stoppedAt : W.progress, { done, all }));
       drawMaps(heatMap.canvas, 1, 1, rows, across, 0, most, (_, i) => values[i]);
       const where = (i) => ({ row: floor(i / across), column: i % across });
       const unit = (x) => (kind === "occlusion" ? `${big(100 * x, 1)}\u00a0${W.points}` : small(x));
@@ -487,13 +513,14 @@ export default {
 
     function draw() {
       if (!answer || answer.outputs.length !== net?.layers.length) return;
-      const wrong = choose(), maps = get("view") === "maps";
+      const wrong = choose(), maps = get("view") === "maps", held = [wrongBox, offList].some((part) => part.contains(document.activeElement));
       wrongBox.hidden = !wrong[0];
       put(wrongBox, wrong.map((text) => h("p", text)), wrong[0] && view.mend(W.mend, () => ({ ...FIRST, sample: 0, target: null }), strip));
       mapsPart.hidden = !maps;
       heatPart.hidden = maps;
       drawScores();
       drawOff();
+      if (held && !el.contains(document.activeElement)) home();
       columns.forEach(drawColumn);
       drawDetail();
       drawHeat();
@@ -501,17 +528,18 @@ export default {
     }
     const mapsPart = h("div", look("maps"), h("p", muted, W.stripHow), strip, h("div", look("detail"),
       h("div", heading, h("div", { class: "cnnlib-controls" }, placeControl, mapControl, cellControls), bigMap, legend, offLine, fieldWords), h("div", sum, parts)));
-    const heatPart = h("div", { class: "cnnlib-look-heat", hidden: true }, h("div", { class: "cnnlib-controls" }, goal, patch), heatWords, progress,
+    const heatPart = h("div", { class: "cnnlib-look-heat", hidden: true }, h("div", { class: "cnnlib-controls" }, goal, patch), heatWords, h("p", progress, " ", stopButton),
       h("div", look("pair"), h("figure", h("figcaption", W.heat), heatMap, heatLegend), h("figure", h("figcaption", W.blend), blend)), heatNumber);
     const figure = (word, node, ...more) => h("figure", h("figcaption", word), node, more);
     const normal = h("p", look("note"));
-    const inside = h("div", { class: "cnnlib-look-all", hidden: true },
+    const inside = h("div", { class: "cnnlib-look-all", hidden: true }, pad.acts, pad.problem,
       h("div", look("top"), figure(W.picture, pad.node, padWords), figure(W.sees, h("div", look("seen"), seenCanvas, seenMarks), normal), h("div", verdict, scores, offList)),
       wrongBox, view.choice("view", W.views), mapsPart, heatPart,
       h("details", h("summary", W.code), h("pre", code), view.copy(() => code.textContent)));
     const options = Object.fromEntries(listed.map(({ name, title, accuracy }) => [name, fill(W.net, { name: title, percent: percent(accuracy) })]));
     el.append(h("div", { class: "cnnlib-controls" }, view.range("sample", { min: 0, max: labels.length - 1, format: label }), listed.length > 1 && view.select("netName", options)),
-      pad.acts, pad.problem, waiting, inside);
+      waiting, inside);
+    el.addEventListener("reset", showSample); // a photo is no setting
 
     const normalise = () => {
       const first = net?.layers[1];

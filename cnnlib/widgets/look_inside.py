@@ -274,10 +274,20 @@ class LookInside(CourseWidget):
 
     def model(self):
         """Return the net as a Keras model with the page's own numbers; what is `off` is off."""
+        return self._model(self.description)
+
+    def _model(self, description):
         off = {}
         for name, channel in self._off_pairs():
             off.setdefault(name, []).append(channel)
-        return model_of(self.description, off)
+        return model_of(description, off)
+
+    def _before_softmax(self):
+        """Return the model without a softmax at its end: behind it a sure net has no gradient left."""
+        *layers, last = self.description["layers"]
+        if last.get("activation") == "softmax":
+            last = last | {"activation": "linear"}
+        return self._model(self.description | {"layers": [*layers, last]})
 
     def maps(self, layer=None):
         """Return a layer's output for the sample, (height, width, channels) or (numbers,), computed by Keras."""
@@ -329,7 +339,7 @@ class LookInside(CourseWidget):
         """
         import tensorflow as tf
 
-        x, model = tf.constant(self.pictures[self.sample][None].astype(np.float32)), self.model()
+        x, model = tf.constant(self.pictures[self.sample][None].astype(np.float32)), self._before_softmax()
         with tf.GradientTape() as tape:
             tape.watch(x)
             score = model(x)[0, self.shown_target]
@@ -359,7 +369,7 @@ class LookInside(CourseWidget):
     def activation(self):
         """Grad-CAM of the last layer that has maps, for the target's score, computed by TensorFlow: (rows, columns).
 
-        Each map times the mean of the score's gradient over it, summed, negative sums set to 0. Source: Selvaraju et al.,
+        Each map times the mean over it of the gradient of the score before softmax, summed, negative sums set to 0. Source: Selvaraju et al.,
         "Grad-CAM" (2017), section 3; before global average pooling and one dense layer it is the class activation map of
         Zhou et al. (2016), but for a factor and the negative part.
         """
@@ -367,7 +377,7 @@ class LookInside(CourseWidget):
         import tensorflow as tf
 
         last = [entry["name"] for entry in self.description["layers"] if len(entry["shape"]) == 3][-1]
-        model = self.model()
+        model = self._before_softmax()
         both = keras.Model(model.inputs, [self._tensor(model, last), model.output])
         with tf.GradientTape() as tape:
             x = tf.constant(self.pictures[self.sample][None].astype(np.float32))

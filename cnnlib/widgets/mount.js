@@ -20,10 +20,12 @@ function pageModel(state) {
       saving = setTimeout(save, 300);
     },
     save_changes() {},
-    // What Python answers in a notebook, here a file beside the page's script gives: `{file, content}`, null where there is none.
+    // What Python answers in a notebook, here a file beside the page's script gives: `{file, content}`, without content where there is none.
     send({ file }) {
-      const answer = (content) => bus.dispatchEvent(Object.assign(new Event("msg:custom"), { file, content }));
-      document.head.append(ui.h("script", { src: new URL(`${file}.js`, home), load() { answer(window.cnnlibFiles?.[file]); }, error() { answer(null); } }));
+      const content = () => window.cnnlibFiles?.[file];
+      const answer = () => bus.dispatchEvent(Object.assign(new Event("msg:custom"), { file, content: content() }));
+      if (content()) answer();
+      else document.head.append(ui.h("script", { src: new URL(`${file}.js`, home), load: answer, error: answer }));
     },
     on: (event, action) => bus.addEventListener(event, action),
     off: (event, action) => bus.removeEventListener(event, action),
@@ -57,12 +59,15 @@ function mount({ host, el, name, start, model }) {
   (widgets[name] ??= modules[name](presets[name])).render({ model, el });
   el.append(ui.h("div", { class: "cnnlib-tools" },
     ui.copyButton(W.link, () => { save(); return location.href; }, (text) => { el.querySelector("[role=status]").textContent = text; }),
-    ui.button(W.reset, () => setAll(model, start))));
+    ui.button(W.reset, () => { setAll(model, start); el.dispatchEvent(new Event("reset")); })));
   host.classList.add("cnnlib-alive");
 }
 // A few at a time, so that the first can be used while a page's others are still to come.
 function mountSome() {
-  for (const end = performance.now() + 50; waiting[0] && performance.now() < end;) mount(waiting.shift());
+  for (const end = performance.now() + 50; waiting[0] && performance.now() < end;) {
+    const place = waiting.shift();
+    try { mount(place); } catch (error) { console.error(error); } // the others live all the same
+  }
   mounting = waiting[0] && setTimeout(mountSome);
 }
 // Takes in the hosts that are there, from the one behind the last that it took in; while the page is `parsed`, those that are whole.

@@ -372,7 +372,7 @@ export default {
 
     // Single changes after which row i has an output.
     const offers = (i, { taken: [{ shape } = {}], problem: [key] }) => {
-      const L = net()[i], found = [], c = shape.at(-1), n = pair(get("n"));
+      const L = net()[i], found = [], c = shape?.at(-1), n = pair(get("n"));
       const offer = (label, change, past = 0) => {
         const bad = firstBad(solved(change));
         return (bad < 0 || bad + past > i) && found.push(view.mend(label, () => change, totals));

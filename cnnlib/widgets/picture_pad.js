@@ -5,7 +5,7 @@
 //   pad.size([32, 32, 3]);        // once
 //   pad.show(pixels);             // a sample, 0 to 255
 //   pad.pixels                    // a Float32Array of whole numbers 0 to 255, (rows, columns, channels)
-//   pad.acts, pad.node, pad.problem: its buttons, its canvas with the pen's tools, its one message; pad.dispose()
+//   pad.acts, pad.node, pad.problem: its buttons, its canvas with the pen's tools, its one message; pad.closeCamera(), pad.dispose()
 //
 // `words` are those of strings.json's look-inside; files may be dropped anywhere on `el`. Needs worker.js.
 
@@ -16,7 +16,7 @@ export function drawPixels(canvas, pixels, [rows, columns, channels]) {
 export function picturePad({ words: W, view, el, changed }) {
   const { ARROWS, h, fill, put, big } = ui, { floor, max, min, round } = Math, MOST = { bytes: 30e6, pixels: 60e6 };
   const newCanvas = (width, height) => h("canvas", { width, height });
-  let shape, grain, sample, cursor, penDown, drawing = false, from, stream, gone = false; // grain: the canvas's pixels to one of the net's
+  let shape, grain, sample, cursor, penDown, drawing = false, from, stream, gone = false, asked = 0; // asked: what came after it makes a photo on its way stale; grain: the canvas's pixels to one of the net's
 
   // What is wrong with a file, in words; "" for one that may be a picture.
   async function whatIsWrong(file) {
@@ -38,10 +38,10 @@ export function picturePad({ words: W, view, el, changed }) {
     return sides[0] * sides[1] > MOST.pixels ? fill(W.bad.pixels, { sides: sides.join("×"), most: MOST.pixels / 1e6 }) : "";
   }
   // Decodes and shrinks in a worker, for a camera's millions of pixels take long. The middle of the image, of the canvas's
-  // proportions, goes down by halves, each pixel the mean of four, and then the rest of the way. Null: it cannot be decoded.
-  const shrink = (makers, post) => async ({ image, width, height }) => {
+  // proportions, goes down by halves, each pixel the mean of four, and then the rest of the way. No dots: it cannot be decoded.
+  const shrink = (makers, post) => async ({ image, width, height, id }) => {
     const bitmap = await createImageBitmap(image).catch(() => null); // as its EXIF says it stands
-    if (!bitmap) return post(null);
+    if (!bitmap) return post({ id });
     const newCanvas = (w, tall) => (typeof OffscreenCanvas === "function" ? new OffscreenCanvas(w, tall) : Object.assign(document.createElement("canvas"), { width: w, height: tall }));
     const scale = Math.min(bitmap.width / width, bitmap.height / height), last = newCanvas(width, height), pen = last.getContext("2d", { willReadFrequently: true });
     let w = width * scale, tall = height * scale, source = [bitmap, (bitmap.width - w) / 2, (bitmap.height - tall) / 2];
@@ -54,18 +54,18 @@ export function picturePad({ words: W, view, el, changed }) {
     pen.fillRect(0, 0, width, height);
     pen.drawImage(...source, w, tall, 0, 0, width, height);
     bitmap.close();
-    post(pen.getImageData(0, 0, width, height));
+    post({ id, dots: pen.getImageData(0, 0, width, height) });
   };
   let worker;
   function takePhoto(image) {
-    worker ??= startWorker(shrink, [], { receive(dots) {
-      if (gone) return;
+    worker ??= startWorker(shrink, [], { receive({ id, dots }) {
+      if (gone || id !== asked) return;
       if (!dots) return tell(W.bad.broken);
       pen.putImageData(dots, 0, 0);
       read("photo");
       view.say(W.own.photo, true);
     }, fail: () => tell(W.bad.broken) });
-    worker.post({ image, width: pad.width, height: pad.height });
+    worker.post({ image, width: pad.width, height: pad.height, id: ++asked });
   }
   // The mean of each block of grain x grain; of three channels, or of their grey (luma, ITU-R BT.601).
   function read(kind) {
@@ -76,6 +76,7 @@ export function picturePad({ words: W, view, el, changed }) {
     }
     self.pixels = Float32Array.from({ length: rows * columns * channels }, (_, i) =>
       round(channels === 3 ? sums[i] : 0.299 * sums[3 * i] + 0.587 * sums[3 * i + 1] + 0.114 * sums[3 * i + 2]));
+    asked++;
     back.hidden = false;
     tell("");
     changed(kind);
@@ -86,8 +87,8 @@ export function picturePad({ words: W, view, el, changed }) {
   }
   async function open(file) {
     if (!file || !shape) return;
-    const wrong = await whatIsWrong(file);
-    if (gone) return;
+    const mine = ++asked, wrong = await whatIsWrong(file).catch(() => W.bad.broken); // a folder cannot be read
+    if (gone || mine !== asked) return;
     if (wrong) tell(wrong);
     else takePhoto(file);
   }
@@ -102,12 +103,19 @@ export function picturePad({ words: W, view, el, changed }) {
 
   const video = h("video", { playsinline: "", muted: "", "aria-label": W.camera });
   const camera = h("div", { hidden: true }, video, h("div",
-    ui.button(W.take, async () => { takePhoto(await createImageBitmap(video)); closeCamera(); }), ui.button(W.cancel, closeCamera)));
+    ui.button(W.take, async () => {
+      const image = await createImageBitmap(video).catch(() => null); // before the first frame there is none
+      if (image) takePhoto(image);
+      else tell(W.bad.broken);
+      closeCamera();
+    }), ui.button(W.cancel, closeCamera)));
   async function openCamera() {
     tell("");
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-      if (gone) return closeCamera();
+      const got = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      closeCamera(); // one that an earlier press has opened
+      stream = got;
+      if (gone || !box.checkVisibility()) return closeCamera(); // whoever cannot see it must not be seen by it
       video.srcObject = stream;
       camera.hidden = false;
       camera.querySelector("button").focus();
@@ -121,6 +129,7 @@ export function picturePad({ words: W, view, el, changed }) {
   function closeCamera() {
     stream?.getTracks().forEach((track) => track.stop());
     video.srcObject = stream = null;
+    if (camera.contains(document.activeElement)) drawButton.focus();
     camera.hidden = true;
   }
 
@@ -199,10 +208,12 @@ export function picturePad({ words: W, view, el, changed }) {
       pen.drawImage(dots, 0, 0, pad.width, pad.height);
       pen.imageSmoothingEnabled = true;
       self.pixels = sample = pixels;
+      asked++;
       tell("");
       back.hidden = true;
       changed("sample");
     },
+    closeCamera,
     dispose() {
       gone = true;
       worker?.terminate();

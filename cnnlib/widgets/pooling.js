@@ -286,7 +286,10 @@ export default {
       if (!c || event.ctrlKey || event.metaKey || event.altKey) return;
       if (ARROWS[key]) back((c.input ? now.inputs : now.y)[c.i + down]?.[c.j + right]);
       else if (key === "Enter" || key === " ") pin(c);
-      else if (PAGES[key] && editable(c)) change(c, max(-LIMIT, min(LIMIT, c.values + PAGES[key])));
+      else if (PAGES[key] && editable(c)) {
+        change(c, max(-LIMIT, min(LIMIT, c.values + PAGES[key])));
+        event.target.ariaLabel = null;
+      }
       else if (/^[\d.,+-]$/.test(key) && editable(c)) {
         if (c !== pinned()) pin(c);
         field.value = key;
@@ -309,7 +312,9 @@ export default {
         target.ariaLabel = `${nameOf(c)}${c.pad ? "" : `: ${show(c.values)}`}${target.matches(".unread") ? T.isUnread : ""}`;
         if (target.matches(":focus-visible")) point(target);
       },
-      focusout({ relatedTarget }) { if (!stage.contains(relatedTarget)) point(); },
+      focusout({ target, relatedTarget }) {
+        target.ariaLabel = null; // its number may change
+        if (!stage.contains(relatedTarget)) point(); },
       keydown: keys }, input.element, output.element, overlay);
     el.onkeydown = ({ key }) => { if (key === "Escape" && get("pinned")) { if (field.matches(":focus")) back(pinned()); release(); } };
 

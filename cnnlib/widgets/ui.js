@@ -131,7 +131,7 @@ export const ui = (() => {
 
       function range(key, { min = 1, max, step = 1, format = String }) {
         const input = h("input", { type: "range", id: id(), min, max, step, input: () => set({ [key]: Number(input.value) }) });
-        const output = h("output", { for: input.id });
+        const output = h("output", { for: input.id, "aria-live": "off" }); // the slider itself says it
         tie(key, () => {
           input.value = model.get(key);
           const now = `${format(model.get(key))}`;
@@ -142,10 +142,10 @@ export const ui = (() => {
       // `options` of the next two: {value: text}, all values strings.
       function choice(key, options) {
         const group = id();
-        return h("fieldset", { class: "cnnlib-choice" }, h("legend", {}, words[key]), h("div", {}, Object.entries(options).map(([value, text]) => {
+        return h("fieldset", { class: "cnnlib-choice" }, h("legend", words[key]), h("div", Object.entries(options).map(([value, text]) => {
           const input = h("input", { type: "radio", name: group, value, id: id(), change: () => set({ [key]: value }) });
           tie(key, () => { input.checked = model.get(key) === value; });
-          return h("span", {}, input, h("label", { for: input.id }, text));
+          return h("span", input, h("label", { for: input.id }, text));
         })));
       }
       function select(key, options) {

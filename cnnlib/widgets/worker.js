@@ -26,6 +26,7 @@ function makeRunner(receive, fail, slice, later) {
     job?.return();
     const started = receive(message);
     job = started?.next ? started : undefined;
+    started?.catch?.((error) => fail(String(error))); // a plain function may be async
     go(job);
   });
 }

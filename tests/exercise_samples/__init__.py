@@ -28,6 +28,7 @@ class Sample:
     stub: Any  # what stands in the chapter: ..., a tuple of None, or a function or class without a body
     mistakes: dict[str, Any]  # {name of each Mistake that the exercise knows: an answer that makes it}
     near_misses: list[tuple[Any, str]] = field(default_factory=list)  # more wrong answers; words of the feedback
+    more: list[Any] = field(default_factory=list)  # further right answers
     # For a function. {what must be among its inputs: a test of the list of all argument tuples}
     inputs: dict[str, Callable] = field(default_factory=dict)
 

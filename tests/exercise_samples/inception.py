@@ -85,6 +85,12 @@ def unit_with(**changes):
     return lambda shape, filters: unit(shape, filters, **changes)
 
 
+def unit_with_layers_of_relu(shape, filters):
+    from keras import layers
+
+    return unit(shape, filters, curve=layers.ReLU())
+
+
 def no_window(shape, filters):
     from keras import layers
 
@@ -181,11 +187,13 @@ SAMPLES = {
             (unit_with(axis=2), "one above the other"),
             (identity_pool, "largest of each 3 x 3"),
             (unit_with(curve="linear"), "has ReLU"),
+            (unit_with(curve="relu6"), "has ReLU"),
             (chained, "other convolutions"),
             (crossed, "follow each branch"),
             (lambda shape, filters: "unit", "keras.Model is expected"),
             (Later(lambda: unit((9, 12, 20), 6)), "without ()"),
         ],
+        more=[unit_with_layers_of_relu],
         inputs={"two sizes": lambda cases: len(set(cases)) >= 2},
     ),
 }

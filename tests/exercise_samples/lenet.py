@@ -56,18 +56,28 @@ def build(
     rescale=False,
     units=(120, 84),
     classes=10,
+    c5=False,
+    window=5,
 ):
-    """Write the net with Keras; conv and dense are activations, dense is conv's unless it is given."""
+    """Write the net with Keras; conv and dense are activations, dense is conv's unless it is given.
+
+    c5: write the first dense layer as the paper's C5, a convolution. window: the first kernel's, its map is 28 x 28.
+    """
     import keras
     from keras import layers
 
     inputs = keras.Input(shape)
     x = layers.Rescaling(1 / 255)(inputs) if rescale else inputs
-    for filters in (6, 16):
-        x = layers.Conv2D(filters, 5, activation=conv)(x)
+    for filters, kernel_size in ((6, window), (16, 5)):
+        if kernel_size == 5:
+            x = layers.Conv2D(filters, 5, activation=conv)(x)
+        else:
+            x = layers.Cropping2D(2)(layers.Conv2D(filters, kernel_size, padding="same", activation=conv)(x))
         x = getattr(layers, pool)(2, strides=strides)(x)
+    if c5:
+        x = layers.Conv2D(units[0], 5, activation=dense or conv)(x)
     x = layers.Flatten()(x)
-    for n in units:
+    for n in units[1:] if c5 else units:
         x = layers.Dense(n, activation=dense or conv)(x)
     return keras.Model(inputs, layers.Dense(classes, activation=last)(x))
 
@@ -181,7 +191,10 @@ SAMPLES = {
             (paper(rescale=True), "other logits"),
             (Later(lambda: paper()()), "without ()"),
             (lambda: "a net", "A Keras model is expected"),
+            (paper(window=(1, 25)), "none of them has a kernel or bias of shape (5, 5, 1, 6)"),
+            (paper(c5=True, conv="tanh"), "tanh as it is"),
         ],
+        more=[paper(c5=True)],
     ),
     "find-the-bug": Sample(
         mended(),
@@ -199,7 +212,9 @@ SAMPLES = {
         near_misses=[
             (mended(units=(120, 80)), "as little as you can"),
             (mended(pool="AveragePooling2D"), "other logits"),
+            (mended(window=(1, 25)), "none of them has a kernel or bias of shape (5, 5, 3, 6)"),
         ],
+        more=[mended(c5=True)],
         inputs={"two activations": lambda cases: len(set(cases)) >= 2},
     ),
 }
