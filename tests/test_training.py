@@ -486,7 +486,7 @@ def test_a_compiled_net_keeps_its_optimizer_and_its_metric():
     run = quick(net, epochs=1)
     assert run.recipe["optimizer"]["name"] == "SGD" and run.recipe["optimizer"]["learning_rate"] == 0.05
     assert 0 <= run.history["val_accuracy"][0] <= 1
-    with pytest.raises(ValueError, match="learning_rate must be None for a net that is compiled already, got 0.1"):
+    with pytest.raises(ValueError, match="learning_rate must be None for a net that is compiled already, or its own, got 0.1"):
         quick(net, learning_rate=0.1)
     blind = toy_net()
     blind.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -1119,7 +1119,7 @@ def test_the_conditions_of_records_are_told_in_words():
     assert kept[0]["git"]["commit"][:12] in told and "2026-11-28" in told
     assert "resumed" not in told and "mirrored" not in told
     better = {**kept[0], "resumed": True, "git": None}
-    schedule = {"config": {"warmup_target": 0.001}}
+    schedule = {"class_name": "CosineDecay", "config": {"warmup_target": 0.001}}
     optimizer = {"name": "Adam", "learning_rate": schedule}
     better["recipe"] = {**kept[0]["recipe"], "augment": {"shift": 4, "mirror": True}, "optimizer": optimizer}
     told = training.conditions(better)
