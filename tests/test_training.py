@@ -486,7 +486,9 @@ def test_a_compiled_net_keeps_its_optimizer_and_its_metric():
     run = quick(net, epochs=1)
     assert run.recipe["optimizer"]["name"] == "SGD" and run.recipe["optimizer"]["learning_rate"] == 0.05
     assert 0 <= run.history["val_accuracy"][0] <= 1
-    with pytest.raises(ValueError, match="learning_rate must be None for a net that is compiled already, or its own, got 0.1"):
+    with pytest.raises(
+        ValueError, match="learning_rate must be None for a net that is compiled already, or its own, got 0.1"
+    ):
         quick(net, learning_rate=0.1)
     blind = toy_net()
     blind.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -64,7 +64,7 @@ function mount({ host, el, name, start, model }) {
 }
 // A few at a time, so that the first can be used while a page's others are still to come.
 function mountSome() {
-  for (const end = performance.now() + 50; waiting[0] && performance.now() < end;) {
+  for (const end = performance.now() + 16; waiting[0] && performance.now() < end;) {
     const place = waiting.shift();
     try { mount(place); } catch (error) { console.error(error); } // the others live all the same
   }
