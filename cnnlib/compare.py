@@ -87,15 +87,12 @@ def depth(model):
 
 
 _COUNTED = tuple(
-    getattr(keras.layers, f"{kind}{axes}D{more}")
-    for kind, sides, more in (
-        ("Conv", "123", ""),
-        ("Conv", "123", "Transpose"),
-        ("DepthwiseConv", "12", ""),
-        ("SeparableConv", "12", ""),
+    getattr(keras.layers, name)
+    for name in (
+        *("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+        *("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D", "Dense"),
     )
-    for axes in sides
-) + (keras.layers.Dense,)
+)
 
 
 def _depth(graph):

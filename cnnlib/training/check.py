@@ -32,10 +32,11 @@ def _dataset(dataset, augment):
         kind = type(dataset).__name__
         raise TypeError(f"dataset, a {kind}, is not a cnnlib.data.Dataset: it lacks {', '.join(sorted(missing))}")
     for part in ("train", "validation"):
-        x, y = (len(array) for array in (getattr(dataset, part).x, getattr(dataset, part).y))
-        if x == 0 or x != y:
-            raise ValueError(f"dataset.{part} has {x} images and {y} labels; it must have some, and as many of both")
         x, y = (np.asarray(array) for array in (getattr(dataset, part).x, getattr(dataset, part).y))
+        if len(x) == 0 or len(x) != len(y):
+            raise ValueError(
+                f"dataset.{part} has {len(x)} images and {len(y)} labels; it must have some, and as many of both"
+            )
         if augment and x.ndim != 4:
             raise ValueError(
                 f"dataset.{part}.x has the shape {x.shape}; to be augmented it must have (images, height, width, channels)"
