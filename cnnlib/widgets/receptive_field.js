@@ -1,7 +1,7 @@
 // A stack of layers on a square image: the field of one output lit through every level, a row of numbers a layer with
 // their arithmetic; a second stack to compare with, and the input size at which one becomes cheaper than the other.
 // A level is the input (level 0) or the output of a layer. Positions below 0 or from its size on are padding.
-const W = STRINGS["receptive-field"], { ARROWS, h, s: svg, fill, big, same, put } = ui;
+const W = STRINGS["receptive-field"], { ARROWS, h, s: svg, fill, big, same, put } = ui, { floor, max, min } = Math;
 const LARGEST = 256, KEYS = ["layers", "other"], NETS = Object.keys(DATA.presets);
 
 // "3s64/2": see receptive_field.py
@@ -37,7 +37,7 @@ function sides(axes, n) {
 function solve(layers, input, channels, output) {
   const axes = layers.map((layer) => layerAxis(layer, 0)), stack = axes.map(([k, s, p, d]) => [k, s, d, p]);
   const sizes = sides(axes, input), fits = sizes.length - 1, end = sizes[fits];
-  const cell = [0, 1].map((axis) => Math.min(output?.[axis] ?? (end - 1) >> 1, end - 1));
+  const cell = [0, 1].map((axis) => min(output?.[axis] ?? (end - 1) >> 1, end - 1));
   const traces = cell.map((at) => trace(stack.slice(0, fits), input, at));
   const names = layers.map(({ type, kernel_size }, i) => `${i + 1} ${type} ${square(kernel_size)}`);
 
@@ -49,7 +49,7 @@ function solve(layers, input, channels, output) {
     const inner = lit.map((cells) => cells.filter((at) => !outside(at, size))), [rows, columns] = inner.map(span);
     // The field of the middle one of these cells, and how much of it the input has.
     const first = inner.map((cells) => start + cells[(cells.length - 1) >> 1] * jump);
-    const inside = first.map((at) => Math.max(0, Math.min(input, at + field) - Math.max(0, at)) || 0);
+    const inside = first.map((at) => max(0, min(input, at + field) - max(0, at)) || 0);
     // A cell is drawn as wide as the jump, the first one from `left` on.
     return { title: `${name}: ${square(size)}`, size, field, jump, start, before, after, room: size + before + after,
       lit, inner, rows, columns, first, inside, left: start + (field - jump) / 2 };
@@ -68,7 +68,7 @@ function solve(layers, input, channels, output) {
   const [params, macs] = ["params", "macs"].map((key) => rows.reduce((total, row) => total + row[key], 0));
   const { size, field } = levels.at(-1);
   return { axes, names, rows, levels: levels.slice(0, fits + 1), end: levels[fits], cell, problem: size ? 0 : fits + 1,
-    total: [square(size), "", "", "", "", big(params), big(macs), ""], measures: [field, params, macs, macs / input / input] };
+    total: [square(size), "", "", "", "", big(params), big(macs)], measures: [field, params, macs, macs / input / input] };
 }
 
 // The arithmetic of what a row shows.
@@ -92,7 +92,7 @@ function seen({ levels, end }) {
 const box = (x, y, w, t = w) => `M${x} ${y}h${w}v${t}h${-w}z`;
 const path = (kind, d) => d && svg("path", { class: kind, d });
 const text = (x, y, what, kind) => svg("text", { x, y, class: kind }, what);
-const ends = (all) => [Math.min(...all), Math.max(...all)];
+const ends = (all) => [min(...all), max(...all)];
 
 // The cells of a level, 1 by 1, on screen px pixels wide: of the whole map, or flat, of one row. What the output depends
 // on is filled, or where it is padding struck through. Cells too small to be told apart are drawn as blocks.
@@ -129,10 +129,10 @@ function strip({ levels, axes }, width) {
   let [low, high] = whole;
   if (width < 16 * (high - low)) {
     const [first, last] = ends(levels.flatMap((level) => level.lit[1].flatMap((at) => [x(level, at), x(level, at + 1)])));
-    low = Math.max(low, first - 2);
-    high = Math.min(high, last + 2);
+    low = max(low, first - 2);
+    high = min(high, last + 2);
   }
-  const u = Math.min(34, width / (high - low));
+  const u = min(34, width / (high - low));
   levels.forEach((level, i) => {
     const { title, size, jump, before, after, inner: [, inner], lit: [, lit] } = level, y = top(i);
     if (i && inner[0] >= 0) {
@@ -173,8 +173,8 @@ const costRuns = (a, b) => [-1, 0, 1].flatMap((sign) =>
 
 // The two costs by input size, up to half as far again as what is to be seen: the size now and the turns.
 function chart(both, n, turns, width, label) {
-  const X = Math.min(LARGEST, Math.max(16, Math.ceil(1.5 * Math.max(n, ...turns))));
-  const shown = both.map((cost) => cost.slice(0, X + 1)), [a, b] = shown, most = Math.max(1, ...shown.flat());
+  const X = min(LARGEST, max(16, Math.ceil(1.5 * max(n, ...turns))));
+  const shown = both.map((cost) => cost.slice(0, X + 1)), [a, b] = shown, most = max(1, ...shown.flat());
   const right = width - 20, x = (at) => at / X * right, y = (cost) => 220 - cost / most * 200, lower = +(a[X] > b[X]);
   return svg("svg", { role: "img", width, height: 244, "aria-label": label },
     path("axis", `M0 20V220H${right}`), path("now", `M${x(n)} 20V220`),
@@ -226,7 +226,7 @@ export default {
     const row = (first, cells) => h("tr", h("th", { scope: "row" }, first), cells.map((cell) => h("td", cell)));
     const show = (table, caption, words, rows) => put(table, h("caption", caption),
       h("thead", h("tr", words.map((word) => h("th", { scope: "col" }, word)))), h("tbody", rows));
-    const place = h("div", { class: "cnnlib-field-stacks" }), tables = h("div", { class: "cnnlib-field-tables" });
+    const [place, tables] = ["stacks", "tables"].map((kind) => h("div", { class: `cnnlib-field-${kind}` }));
 
     // Builds a stack's picture, notes, editor and table; returns what draws them, and gives what is to be told.
     const drawPanels = KEYS.map((key, which) => {
@@ -234,13 +234,13 @@ export default {
       const title = h("h3"), sees = h("p", { class: "cnnlib-field-sees", tabindex: -1 }), notes = h("div");
       const table = h("table"), numbers = wide(say(W.tableName), table);
       // An arrow key, or a tap: the output that lies nearest to that place of the input.
-      const move = (to) => view.set({ output: to.map((at) => Math.max(0, Math.min(S().end.size - 1, at))) });
+      const move = (to) => view.set({ output: to.map((at) => max(0, min(S().end.size - 1, at))) });
       const tap = ({ target, type, buttons, clientX, clientY }) => {
         const drawing = target.closest("svg"), { levels, end, cell } = S();
         if (!drawing || type !== "click" && !(buttons & 1)) return;
         const at = new DOMPoint(clientX, clientY).matrixTransform(drawing.firstChild.getScreenCTM().inverse());
         const { level } = drawing.dataset, { left, jump } = levels[level ?? 0];
-        const nearest = (i) => Math.floor((left + i * jump - end.left) / end.jump);
+        const nearest = (i) => floor((left + i * jump - end.left) / end.jump);
         move([level ? nearest(at.y) : cell[0], nearest(at.x)]);
       };
       const picture = h("div", { class: "cnnlib-field-picture", tabindex: 0, role: "group", click: tap, pointermove: tap, keydown(event) {
@@ -260,7 +260,7 @@ export default {
       const drawNotes = ({ rows, axes, problem: i }) => {
         const refused = 1 + rows.findIndex(({ s, d }) => s > 1 && d > 1), said = [], fixes = [];
         if (i) {
-          const layer = get(key)[i - 1], { room, d } = rows[i - 1], k = Math.floor((room - 1) / d) + 1;
+          const layer = get(key)[i - 1], { room, d } = rows[i - 1], k = floor((room - 1) / d) + 1;
           const change = (part) => ({ [key]: get(key).with(i - 1, { ...layer, ...part }) });
           const mend = (words, value, values) => view.mend(fill(words, { i, value }), () => values, sees);
           let n = get("n");
@@ -274,16 +274,21 @@ export default {
           h("p", { class: "cnnlib-muted" }, W.notes[net[key]]));
         return said.join(" ");
       };
+      // Two rows a layer, its numbers and their arithmetic, and the total; only what changes is written.
       const drawTable = ({ names, rows, total }) => {
-        const buttons = () => [...table.querySelectorAll("button")], focus = buttons().indexOf(document.activeElement);
-        const body = rows.flatMap((one, i) => {
-          const why = ui.button("?", () => { open.delete(i) || open.add(i); draw(); },
-            { "aria-label": fill(W.whyLayer, { i: i + 1 }), "aria-expanded": `${open.has(i)}` });
-          return [row(names[i], [...one.shown, why]),
-            open.has(i) && h("tr", { class: "why" }, h("td", { colspan: 9 }, h("dl", reasons(one))))];
+        const all = table.rows;
+        if (all.length !== 2 * rows.length + 2) show(table, "", W.columns, [...rows.flatMap((_, i) => [
+          row("", [...total, ui.button("?", () => { open.delete(i) || open.add(i); draw(); }, { "aria-label": fill(W.whyLayer, { i: i + 1 }) })]),
+          h("tr", { class: "why" }, h("td", { colspan: 9 })),
+        ]), row("", [...total, ""])]);
+        table.caption.textContent = say(W.tableOf, { n: get("n"), c: get("in_channels") });
+        [...rows, { shown: total }].forEach((one, i) => {
+          const { cells } = all[2 * i + 1], why = all[2 * i + 2];
+          [names[i] ?? W.total, ...one.shown].forEach((text, j) => { cells[j].textContent = text; }); // a browser leaves the same text alone
+          if (!why) return;
+          cells[8].firstChild.ariaExpanded = !(why.hidden = !open.has(i));
+          put(why.firstChild, open.has(i) && h("dl", reasons(one)));
         });
-        show(table, say(W.tableOf, { n: get("n"), c: get("in_channels") }), W.columns, [...body, row(W.total, total)]);
-        buttons()[focus]?.focus();
       };
       return () => {
         section.hidden = numbers.hidden = !get(key)[0];

@@ -1,7 +1,7 @@
 // Layers in a row: every shape on the way; the chosen layer's numbers with their arithmetic, one axis of it drawn;
 // the stack's totals and its Keras code; and backwards, every setting of the chosen layer that gives a wanted size.
 const W = STRINGS["size-calculator"];
-const { h, s: svg, fill, put, same, count, pair, fold, big, python } = ui;
+const { h, s: svg, fill, put, same, count, pair, fold, big, python } = ui, { ceil, floor, max, min } = Math;
 const MOST = { layers: 8, kernel_size: 11, strides: 5, dilation_rate: 4, zeros: 10 };
 // A slider of sizes ends there, or at Python's value; a side above LARGEST is not followed.
 const SLIDER = 64, LARGEST = 4096;
@@ -24,7 +24,7 @@ function axisOf(L, n, axis) {
     if (up) side = o = transposedOutputSize(n, k, s, p, q, d);
     [before, after] = padAmounts(side, k, s, p, d);
     total = before + side + after;
-    if (!up) o = Math.floor((total - K) / s) + 1;
+    if (!up) o = floor((total - K) / s) + 1;
   } catch { /* a transposed convolution that cannot be: problemOf says why */ }
   return { n, k, s, p, d, q, K, up, o, side, before, after, total, count: up ? n : o };
 }
@@ -89,8 +89,8 @@ function results({ L, axes, alike, fits, pool, c, f, params, macs }) {
       W[up ? "cutOdd" : !isSame ? mode : each.some((A) => outside(A) % 2) ? "odd" : "even"],
       W.poolPads[L.type]?.[mode],
     ]],
-    fits && up && ["sums", told(({ sums }) => [...new Set([Math.min(...sums), Math.max(...sums)])].join(W.range)),
-      ...filled("sums", (A) => Math.ceil(A.k / A.s)), [
+    fits && up && ["sums", told(({ sums }) => [...new Set([min(...sums), max(...sums)])].join(W.range)),
+      ...filled("sums", (A) => ceil(A.k / A.s)), [
         W.most,
         missing && W.holes,
         each.some(({ k, s }) => s > 1 && k > s && k % s) && W.checkerboard,
@@ -133,11 +133,11 @@ function keras(rows, n, c) {
 // these each output, or input, at the middle of its window or stamp. What is too wide loses its middle to one slot.
 function drawing(A, width) {
   const { s, d, K, before, total, o, up, side } = A, fits = o > 0, { sums } = cellsOf(A), parts = [];
-  const all = Math.max(total, K), room = Math.floor(width / 26), cut = all > room;
-  const cell = cut ? width / room : Math.min(32, width / all);
+  const all = max(total, K), room = floor(width / 26), cut = all > room;
+  const cell = cut ? width / room : min(32, width / all);
   const left = cut ? room >> 1 : all, right = all - room + left + 1;
   // Where six lanes are not enough the first five windows are drawn, and the last.
-  const windows = Math.max(A.count, 1), deep = Math.ceil(K / s), lanes = Math.min(deep, 6, windows);
+  const windows = max(A.count, 1), deep = ceil(K / s), lanes = min(deep, 6, windows);
   const base = cell + lanes * 11 + 10;
   const [cells, others, inner, outer] = up ? [base, 0, "out", "in"] : [0, base, "in", "out"];
   const at = (i) => (i <= left - 1 ? i : i < right ? left : i - all + room), hidden = (i) => at(i) === left;
@@ -156,7 +156,7 @@ function drawing(A, width) {
   for (let j = 0; j < windows; j++) {
     const first = j * s, last = first + K - 1, center = (first + last) / 2;
     const there = (fits || up) && !hidden(center);
-    const lane = deep < 7 ? j % lanes : Math.min(j, 5), y = cell + 8 + lane * 11;
+    const lane = deep < 7 ? j % lanes : min(j, 5), y = cell + 8 + lane * 11;
     if (there) box(at(center), others, outer, j);
     if (deep > 6 && lane === 5 && j < windows - 1 || hidden(first) && hidden(last)) continue;
     draw("path", { class: fits ? "win" : "bad", d: `M${mid(first)} ${y}H${mid(last)}` });
@@ -171,7 +171,7 @@ export default {
   render({ model, el }) {
     const view = ui.view({ model, el, name: "size-calculator" }), get = (key) => model.get(key);
     const axis = () => +(get("axis") === "columns");
-    const at = () => Math.min(get("current"), get("layers").length - 1);
+    const at = () => min(get("current"), get("layers").length - 1);
     const patch = (i, change) => ({
       layers: get("layers").map((L, j) => (j === i ? { ...L, ...change } : L)),
     });
@@ -190,16 +190,16 @@ export default {
       }],
       in_channels: ["in_channels", channelPlace, channelScale],
     }), W);
-    const size = (key) => own.range(key, { max: Math.max(SLIDER, ...pair(get("n")), get("target")) });
+    const size = (key) => own.range(key, { max: max(SLIDER, ...pair(get("n")), get("target")) });
 
     // Single changes that mend layer i: of each setting the first of some values that does. A side keeps its own where
-    // that is the smaller one (Math.min), or the larger.
+    // that is the smaller one (min), or the larger.
     const offers = (i, { L, problem: [key] }) => {
       const values = (change) => (change.n ? change : patch(i, change));
       const tries = key === "tooLong" ? [
-        ["kernel_size", upTo(MOST.kernel_size).reverse(), Math.min],
-        ["dilation_rate", upTo(MOST.dilation_rate).reverse(), Math.min],
-        ["n", upTo(256), Math.max],
+        ["kernel_size", upTo(MOST.kernel_size).reverse(), min],
+        ["dilation_rate", upTo(MOST.dilation_rate).reverse(), min],
+        ["n", upTo(256), max],
         ["padding", ["same"]],
         ["padding", upTo(MOST.zeros)],
       ] : [
