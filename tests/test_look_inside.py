@@ -523,9 +523,9 @@ def test_the_orientation_of_a_photo_is_kept(open_widget):
 def test_a_dropped_photo_and_a_dropped_text(open_widget):
     page = open_widget(small(samples=photos()))
     settle(page)
-    plain = Image.new("RGB", (40, 40), (10, 200, 90))
+    plain = Image.new("RGB", (40, 40), GREEN)
     page.evaluate(DROP, ["x.webp", "image/webp", base64.b64encode(encoded(plain, "WEBP", lossless=True)).decode()])
-    assert (seen_pixels(own_picture(page), 16) == (10, 200, 90)).all()
+    assert (seen_pixels(own_picture(page), 16) == GREEN).all()
     page.evaluate(DROP, ["x.txt", "text/plain", base64.b64encode(b"hello").decode()])
     page.wait_for_function("document.querySelector('.cnnlib-problem').checkVisibility()")
     assert read(page)["problems"] == ["This is no picture that can be read here. Use a JPEG, PNG or WebP file."]
@@ -541,6 +541,51 @@ def huge_png():
     small = bytearray(encoded(Image.new("L", (2, 2))))
     small[16:24] = (20_000).to_bytes(4, "big") * 2
     return bytes(small)
+
+
+GREEN = (10, 200, 90)
+
+
+def header(format, side, **options):
+    """A picture of 40 x 40 whose header tells of side x side."""
+    content = bytearray(encoded(Image.new("RGB", (40, 40), GREEN), format, **options))
+    if format == "AVIF":
+        at = content.index(b"ispe") + 8
+        content[at : at + 8] = side.to_bytes(4, "big") * 2
+    elif format == "BMP":
+        content[18:26] = side.to_bytes(4, "little") * 2
+    elif content[12:16] == b"VP8X":
+        content[24:30] = (side - 1).to_bytes(3, "little") * 2
+    elif content[12:16] == b"VP8L":
+        content[21:25] = (side - 1 | (side - 1) << 14).to_bytes(4, "little")
+    else:
+        content[26:30] = side.to_bytes(2, "little") * 2
+    return bytes(content)
+
+
+FORMATS = {
+    "WebP": ("WEBP", {}),
+    "WebP without loss": ("WEBP", {"lossless": True}),
+    "WebP with more": ("WEBP", {"exif": Image.Exif().tobytes() or b"Exif\0\0"}),
+    "AVIF": ("AVIF", {}),
+    "BMP": ("BMP", {}),
+}
+
+
+def test_further_formats_tell_their_sides_before_they_are_decoded(open_widget):
+    page = open_widget(small(samples=photos()))
+    before, kinds = read(page)["seen"], set()
+    for name, (format, options) in FORMATS.items():
+        kinds.add(header(format, 40, **options)[12:16])
+        choose(page, header(format, 16_000, **options), name)
+        words = "This picture has 16000×16000 pixels. Use one of at most 60 million."
+        page.wait_for_function("(words) => document.querySelector('.cnnlib-problem').textContent === words", arg=words)
+        assert read(page)["seen"] == before, name
+        choose(page, header(format, 40, **options), name)
+        assert np.abs(seen_pixels(own_picture(page), 16).astype(int) - GREEN).max() < 6, name
+        assert read(page)["problems"] == []
+        root(page).get_by_role("button", name="Back to the picture").click()
+    assert {b"VP8 ", b"VP8L", b"VP8X"} < kinds
 
 
 BAD = {

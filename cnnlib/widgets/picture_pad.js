@@ -30,10 +30,18 @@ export function picturePad({ words: W, view, el, changed }) {
       // from segment to segment, up to the one that tells the size
       for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; at += 2 + data.getUint16(at + 2))
         if (bytes[at + 1] >> 2 === 0xc0 >> 2) sides = [data.getUint16(at + 5), data.getUint16(at + 7)];
-    } else if (starts("WEBP", 8)) moves = starts("VP8X", 12) && (bytes[20] & 2) > 0;
-    else if (starts("ftyp", 4)) moves = starts("avis", 8);
+    } else if (starts("WEBP", 8) && bytes.length > 30) {
+      const bits = data.getUint32(21, true); // two numbers of 14
+      if (starts("VP8X", 12)) [sides, moves] = [[24, 27].map((at) => (data.getUint32(at, true) & 0xffffff) + 1), (bytes[20] & 2) > 0];
+      else sides = starts("VP8L", 12) ? [(bits & 0x3fff) + 1, ((bits >> 14) & 0x3fff) + 1] : [26, 28].map((at) => data.getUint16(at, true) & 0x3fff);
+    } else if (starts("ftyp", 4)) {
+      moves = starts("avis", 8);
+      for (const { index } of text.matchAll(/ispe.{12}/gs)) { // of each image and part of one
+        sides = [8, 12].map((at, i) => max(sides[i], data.getUint32(index + at)));
+      }
+    } else if (starts("BM") && bytes.length > 25) sides = [18, 22].map((at) => Math.abs(data.getInt32(at, true)));
     else if (/<svg/i.test(text.slice(0, 2000))) return W.bad.svg;
-    else if (!starts("BM") && !starts("\u2030PNG")) return W.bad.type;
+    else if (!starts("BM") && !starts("\u2030PNG") && !starts("WEBP", 8)) return W.bad.type;
     if (moves) return W.bad.moves;
     return sides[0] * sides[1] > MOST.pixels ? fill(W.bad.pixels, { sides: sides.join("×"), most: MOST.pixels / 1e6 }) : "";
   }
