@@ -976,8 +976,16 @@ def changed(kept, path, value):
         ("recipe.images", None, "recipe.images has the wrong type"),
         ("recipe.colour", 1, "missing or unknown: recipe.colour"),
         ("history.loss", [1.0], "history.loss must be a list of 2 numbers"),
-        ("history.loss", [1.0, float("nan")], "history.loss must hold finite numbers"),
-        ("history.val_accuracy", [0.5, 57.2], "history.val_accuracy must hold finite numbers from 0 to 1, got 57.2"),
+        (
+            "history.loss",
+            [1.0, float("nan")],
+            "history.loss must hold finite numbers from 0 to inf, got nan in epoch 2",
+        ),
+        (
+            "history.val_accuracy",
+            [0.5, 57.2],
+            "history.val_accuracy must hold finite numbers from 0 to 1, got 57.2 in epoch 2",
+        ),
         ("history.lr", [1, 1], "history must hold"),
         ("best_epoch", 3, "best_epoch must lie in 1 to 2, got 3"),
         ("test", {"accuracy": 0.5}, "test must hold loss and accuracy"),

@@ -182,10 +182,11 @@ def _check_numbers(field, values, count, metric):
     if not isinstance(values, list) or len(values) != count:
         raise ValueError(f"{field} must be a list of {count} numbers, got {values!r}")
     top = 1 if metric.endswith("accuracy") else math.inf
-    for value in values:
+    for epoch, value in enumerate(values, 1):
         fits = isinstance(value, _NUMBER) and not isinstance(value, bool) and math.isfinite(value)
         if not fits or not 0 <= value <= top:
-            raise ValueError(f"{field} must hold finite numbers from 0 to {top}, got {value!r}")
+            where = f" in epoch {epoch}" if field.startswith("history.") else ""
+            raise ValueError(f"{field} must hold finite numbers from 0 to {top}, got {value!r}{where}")
 
 
 def save_record(record, folder=RESULTS):
