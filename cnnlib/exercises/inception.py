@@ -254,20 +254,32 @@ def _unit_problem(model, shape, filters):
         return Verdict(
             INCORRECT, "Your unit has other convolutions than the listing: four of 1 x 1, one of 3 x 3, one of 5 x 5."
         )
-    sums = np.resize(np.float32([-7, -0.5, 0, 0.5, 7]), (1, height, width, filters))
-    curves = [np.asarray(layer.activation(keras.ops.convert_to_tensor(sums))) for layer in convolutions]
-    if any(not np.allclose(curve, np.maximum(sums, 0)) for curve in curves):
-        return Verdict(INCORRECT, "Every convolution of the listing has ReLU.")
-    for layer in convolutions:
-        layer.set_weights([np.ones(layer.kernel.shape), *(np.zeros(w.shape) for w in layer.weights[1:])])
     x = np.random.default_rng(2024).random((2, *shape), np.float32)
+    # With weights of -1 every sum is below 0: one that gets through has no ReLU behind it, whether as the layer's own
+    # activation or as a layer of its own.
+    for layer in convolutions:
+        _fill(layer, -1)
+    through = np.any(model(x))
+    for layer in convolutions:
+        for other in convolutions:
+            _fill(other, -1 if other is layer else 1)
+        through |= np.min(model(x)) < 0
+    for layer in convolutions:
+        _fill(layer, 1)
     maps = np.asarray(model(x))
+    # And ReLU has no upper end: a hundred times the input is a hundred times the output.
+    if through or not np.allclose(model(100 * x), 100 * maps, rtol=1e-2):
+        return Verdict(INCORRECT, "Every convolution of the listing has ReLU.")
     for branch in _with_ones(x, filters):
         if sum(np.allclose(maps[..., i], branch, rtol=1e-2) for i in range(4 * filters)) != filters:
             return Verdict(
                 INCORRECT, "The layers are right, but not what reads what: follow each branch from x to its end."
             )
     return None
+
+
+def _fill(layer, value):
+    layer.set_weights([np.full(layer.kernel.shape, value), *(np.zeros(w.shape) for w in layer.weights[1:])])
 
 
 def _with_ones(x, filters):

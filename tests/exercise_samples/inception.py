@@ -48,18 +48,32 @@ def by_loops(x, w, b, strides):
     return np.array([[[p[i, j] @ w + b for j in columns] for i in rows] for p in x])
 
 
-def unit(shape, filters, pool=None, axis=-1, five_reads="reduced", add=False, order=(0, 1, 2, 3), curve="relu"):
+def unit(
+    shape,
+    filters,
+    pool=None,
+    axis=-1,
+    five_reads="reduced",
+    add=False,
+    order=(0, 1, 2, 3),
+    curve="relu",
+    first="relu",
+    apart=False,
+):
+    """`curve`: what follows the convolutions at the ends of the branches, `first`: what follows the two reductions."""
     import keras
     from keras import layers
 
-    def conv(x, side):
-        return layers.Conv2D(filters, side, padding="same", activation=curve)(x)
+    def conv(x, side, curve=curve):
+        if not apart:
+            return layers.Conv2D(filters, side, padding="same", activation=curve)(x)
+        return layers.Activation(curve)(layers.Conv2D(filters, side, padding="same")(x))
 
     x = keras.Input(shape)
-    five = conv(x, 1)
+    five = conv(x, 1, first)
     branches = [
         conv(x, 1),
-        conv(conv(x, 1), 3),
+        conv(conv(x, 1, first), 3),
         conv(five if five_reads == "reduced" else x, 5),
         conv((pool or layers.MaxPooling2D(3, strides=1, padding="same"))(x), 1),
     ]
@@ -187,13 +201,17 @@ SAMPLES = {
             (unit_with(axis=2), "one above the other"),
             (identity_pool, "largest of each 3 x 3"),
             (unit_with(curve="linear"), "has ReLU"),
-            (unit_with(curve="relu6"), "has ReLU"),
+            (unit_with(curve="relu6", first="relu6"), "has ReLU"),
+            (unit_with(first="linear"), "has ReLU"),
+            (unit_with(curve="linear", apart=True), "has ReLU"),
+            (unit_with(first="leaky_relu"), "has ReLU"),
+            (unit_with(curve="softplus"), "has ReLU"),
             (chained, "other convolutions"),
             (crossed, "follow each branch"),
             (lambda shape, filters: "unit", "keras.Model is expected"),
             (Later(lambda: unit((9, 12, 20), 6)), "without ()"),
         ],
-        more=[unit_with_layers_of_relu],
+        more=[unit_with_layers_of_relu, unit_with(apart=True)],
         inputs={"two sizes": lambda cases: len(set(cases)) >= 2},
     ),
 }
