@@ -69,6 +69,11 @@ def serious_violations(page, named=()):
     return [(v["id"], node["html"]) for v in bad for node in v["nodes"]]
 
 
+# Chromium starts two processes for each window, for what drops down from an address bar that nobody sees: more work than
+# most tests. Of such lists only the last counts, so the two of Playwright's own list that matter here stand in it, too.
+ARGUMENTS = ["--no-sandbox", "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,PaintHolding,HttpsUpgrades"]
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium: the system's own, because Playwright's would be a download."""
@@ -76,7 +81,7 @@ def browser():
 
     executable = require(CHROMIUM, "Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser
         browser.close()
 
