@@ -84,7 +84,7 @@ export const cells = (() => {
       if (wide !== columns || worn.length !== kinds.length || !same(from, origin)) {
         board.mark(new Map());
         const [down, right] = origin.map((place, i) => place - from[i]), { rows } = table, tall = rows.length;
-        const fresh = () => h("td", { class: kinds[0] }); // most new cells are padding, as the first one is then
+        const blank = h("td", { class: kinds[0] }), fresh = () => blank.cloneNode(); // most new cells are padding, as the first one is then
         const above = max(0, min(down, numbers.length));
         for (let i = down; i < 0 && rows.length; i++) table.deleteRow(0);
         while (rows.length + above > numbers.length) table.deleteRow(-1);
