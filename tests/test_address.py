@@ -14,7 +14,7 @@ from cnnlib.widgets.page import _EXPORT
 # Runs functions of address.js on what stdin holds: [[name, args], ...].
 SCRIPT = (
     f"const STRINGS = {source('strings.json')};"
-    + _EXPORT.sub("", "\n".join(map(source, ("ui.js", "address.js"))))
+    + _EXPORT.sub("", "\n".join(map(source, ("geometry.js", "ui.js", "address.js"))))
     + """
 const { readFileSync } = await import("node:fs");
 const functions = { fitsSchema, schemaWords, readAddress, writeAddress };

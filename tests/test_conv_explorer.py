@@ -17,7 +17,7 @@ from cnnlib.widgets.page import DATA_ID, page_data, page_html, page_script
 INPUT, KERNEL, OUTPUT = (f".cnnlib-conv-{kind} table" for kind in ("input", "weight", "output"))
 STRIDED = {"image": [[1, 2, 3, 4, 5, 6]] * 6, "strides": 2}
 TOO_LARGE = {"image": [[1, 2, 3]] * 3, "kernel": [[1] * 5] * 5}
-SETTINGS = ["image", "kernel", "bias", "strides", "padding", "dilation_rate", "transposed", "flip"]
+SETTINGS = ["image", "kernel", "bias", "strides", "padding", "dilation_rate", "transposed", "output_padding", "flip"]
 
 
 # --- what the page shows ---------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def pairs(value):
     return value if isinstance(value, list) else [value, value]
 
 
-def tensorflow(x, w, strides=1, padding="valid", dilation_rate=1, transposed=False):
+def tensorflow(x, w, strides=1, padding="valid", dilation_rate=1, transposed=False, output_padding=None):
     """The layer without bias on a batch x (N, H, W, C), w (rows, columns, C, F); neither our sizes nor our padding."""
     import tensorflow as tf
 
@@ -122,7 +122,13 @@ def tensorflow(x, w, strides=1, padding="valid", dilation_rate=1, transposed=Fal
         spread[:: gaps[0], :: gaps[1]] = w
         w = spread
         layer = keras.layers.Conv2DTranspose(
-            w.shape[3], w.shape[:2], pairs(strides), padding, use_bias=False, dtype="float64"
+            w.shape[3],
+            w.shape[:2],
+            pairs(strides),
+            padding,
+            output_padding=output_padding,
+            use_bias=False,
+            dtype="float64",
         )
         layer.build(x.shape)
         layer.set_weights([w.transpose(0, 1, 3, 2)])
@@ -138,7 +144,9 @@ def tensorflow(x, w, strides=1, padding="valid", dilation_rate=1, transposed=Fal
 def expected(widget):
     """The output (rows, columns, filters) of a widget's settings."""
     x, w = widget.picture, widget.weights
-    rest = {key: getattr(widget, key) for key in ("strides", "padding", "dilation_rate", "transposed")}
+    rest = {
+        key: getattr(widget, key) for key in ("strides", "padding", "dilation_rate", "transposed", "output_padding")
+    }
     return tensorflow(x[None], w[::-1, ::-1] if widget.flip else w, **rest)[0] + np.array(widget.bias)
 
 
@@ -149,7 +157,9 @@ def taps(widget):
     One picture for each input cell, a single 1 in it, and weights that are their own numbers: 0 means "not at all".
     """
     (height, width, _), (rows, columns, *_) = widget.picture.shape, widget.weights.shape
-    rest = {key: getattr(widget, key) for key in ("strides", "padding", "dilation_rate", "transposed")}
+    rest = {
+        key: getattr(widget, key) for key in ("strides", "padding", "dilation_rate", "transposed", "output_padding")
+    }
     impulses = np.eye(height * width).reshape(-1, height, width, 1)
     found = tensorflow(impulses, np.arange(1, rows * columns + 1).reshape(rows, columns, 1, 1), **rest)
     return np.rint(found[..., 0]).astype(int).reshape(height, width, *found.shape[1:3])
@@ -191,6 +201,7 @@ def random_settings(rng, most=9):
         settings |= {"strides": one_or_two(1, 4), "dilation_rate": one_or_two(1, 3), "flip": rng.random() < 0.5}
         if settings["transposed"]:
             settings[rng.choice(["strides", "dilation_rate"])] = 1
+            settings["output_padding"] = rng.choice([None, one_or_two(0, 3)])
         widget = ConvExplorer(**settings)
         try:
             rows, columns, *_ = widget.output_shape
@@ -253,7 +264,7 @@ def agrees(widget, seen):
 @pytest.fixture(scope="module")
 def widgets():
     rng = random.Random(0)
-    return [random_settings(rng) for _ in range(300)]
+    return [random_settings(rng) for _ in range(320)]
 
 
 def test_every_number_is_tensorflows(open_page, tmp_path, widgets):
@@ -313,7 +324,7 @@ def products(line):
 def test_what_a_cell_touches(open_page, tmp_path, widgets):
     """Pointing at an input cell and at a weight, checked with single ones as inputs."""
     rng = random.Random(1)
-    some = widgets[:90]
+    some = widgets[:130]
     page = open_page(page_of(some, tmp_path))
     links = 0
     for nth, widget in enumerate(some):
@@ -946,6 +957,31 @@ def test_transposed_is_drawn_spread_out(open_widget):
     assert np.array_equal(shown(page), expected(widget)[:, :, 0]) and np.shape(shown(page)) == (4, 4)
 
 
+def test_output_padding_chooses_among_the_sizes_that_come_from_one_input(open_widget):
+    """A convolution with stride 2 makes 3 of 5 and of 6: the way back is a choice (Dumoulin and Visin, section 4.6)."""
+    page = open_widget(ConvExplorer(size=3, strides=2, padding="same", transposed=True))
+    choice = control(page, "Output padding")
+    assert choice.locator("option").all_inner_texts() == ["0", "1", "2", "3", "None: Keras’s own"]
+    for text, side in (("0", 5), ("1", 6), ("", 6)):
+        choice.select_option(text)
+        amount = int(text) if text else None
+        widget = ConvExplorer(size=3, strides=2, padding="same", transposed=True, output_padding=amount)
+        assert np.shape(shown(page)) == (side, side) == widget.output_shape
+        assert np.allclose(shown(page), expected(widget)[:, :, 0], atol=0.005001)
+        assert ("output_padding=" in page.locator("pre").text_content()) == (amount is not None)
+    # One for rows, one for columns; both come from Keras, or none does.
+    control(page, "Rows and columns apart").check()
+    columns = control(page, "Output padding: columns")
+    columns.select_option("1")
+    assert control(page, "Output padding: rows").input_value() == "1"
+    columns.select_option("0")
+    assert np.shape(shown(page)) == (6, 5) and "output_padding=(1, 0)," in page.locator("pre").text_content()
+    control(page, "Rows and columns apart").uncheck()
+    assert np.shape(shown(page)) == (6, 6) and choice.input_value() == "1"
+    control(page, "Transposed convolution").uncheck()
+    assert not choice.is_visible() and np.shape(shown(page)) == (2, 2)
+
+
 def test_outputs_that_meet_no_input(open_widget):
     page = open_widget(ConvExplorer(size=3, kernel_size=1, strides=2, transposed=True, bias=5))
     assert np.shape(shown(page)) == (6, 6)
@@ -988,6 +1024,8 @@ def test_impossible_settings_say_why_and_what_fits(open_widget):
         ({"transposed": True, "padding": 1}, "Conv2DTranspose knows only valid and same", ['padding="valid"', 'padding="same"']),
         ({"transposed": True, "strides": 2, "dilation_rate": 2}, "Keras refuses strides above 1", ["dilation_rate=1", "strides=1"]),
         ({"transposed": True, "strides": 4, "image": "photo"}, "larger than 64 cells a side", ["strides=1", "size=15"]),
+        ({"transposed": True, "strides": 2, "output_padding": 2}, "Keras refuses output_padding=2 with strides=2", ["output_padding=None"]),
+        ({"transposed": True, "strides": 2, "kernel_size": 2, "padding": "same", "output_padding": 0}, "a kernel that covers 2 cells, an even number", ["kernel_size=1", 'padding="valid"', "output_padding=None"]),
         ({"kernel": np.ones((3, 3, 2)), "bias": [1, 2]}, "the kernel has 2 slices", []),  # two at once
     ],
 )  # fmt: skip
@@ -1097,6 +1135,7 @@ def test_no_state_of_an_address_breaks_the_page(open_page, tmp_path):
             "bias": [4, 5],
         },
         {"transposed": True, "padding": "same", "strides": (2, 3), "flip": True, "kernel": "sobel_x"},
+        {"transposed": True, "padding": "same", "strides": (2, 3), "output_padding": (0, 2)},
     ],
 )
 def test_the_keras_code_gives_the_same_numbers(open_widget, settings):
@@ -1481,6 +1520,7 @@ def test_python_refuses(settings, error, words):
             {"transposed": True, "strides": 2, "dilation_rate": (1, 2)},
             r"strides=2 and dilation_rate=\(1, 2\) are both above 1",
         ),
+        ({"transposed": True, "strides": (3, 2), "output_padding": 2}, "output_padding=2 is not below strides=2"),
     ],
 )
 def test_what_does_not_fit_is_said_when_a_result_is_wanted(settings, words):

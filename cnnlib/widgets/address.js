@@ -10,9 +10,9 @@ export function fitsSchema(value, { type, enum: words, anyOf, minimum, maximum, 
   switch (type) {
     case "integer": return Number.isInteger(value) && inside(value, minimum, maximum);
     case "number": return Number.isFinite(value) && inside(value, minimum, maximum);
-    case "array": return Array.isArray(value) && inside(value.length, minItems, maxItems) && value.every((item) => fitsSchema(item, items));
+    case "array": return isList(value) && inside(value.length, minItems, maxItems) && value.every((item) => fitsSchema(item, items));
     case "object": return value?.constructor === Object && required.every((key) => Object.hasOwn(value, key)) &&
-      Object.entries(value).every(([key, item]) => Object.hasOwn(properties, key) && fitsSchema(item, properties[key]));
+      entries(value).every(([key, item]) => Object.hasOwn(properties, key) && fitsSchema(item, properties[key]));
     default: return typeof value === type;
   }
 }
@@ -43,7 +43,7 @@ export function readAddress(hash, places) {
 }
 // The address of the settings that differ from the page's own; "" where none does.
 export function writeAddress(places) {
-  const parts = Object.entries(places).flatMap(([id, { start, state }]) => Object.keys(start).filter((key) => !ui.same(start[key], state[key]))
+  const parts = entries(places).flatMap(([id, { start, state }]) => Object.keys(start).filter((key) => !ui.same(start[key], state[key]))
     .map((key) => `${id}.${key}=${encodeURIComponent(addressText(state[key])).replace(/%2C/g, ",")}`));
   return parts.length ? `#${parts.join("&")}` : "";
 }

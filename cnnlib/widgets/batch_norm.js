@@ -1,7 +1,7 @@
 // One channel of a layer: the numbers of a batch before and after batch normalisation, as histograms on one axis with the
 // way of one number through them; and batch after batch the moving averages, which chase the batches' mean and variance.
 // `steps` batches have gone by in training; the batch on show is the next one, number `steps` counted from 0.
-const W = STRINGS["batch-norm"], { h, s: svg, fill, put, big, count, same } = ui, { abs, floor, log, log10, max, min, sqrt } = Math;
+const W = STRINGS["batch-norm"], { h, s: svg, fill, put, big, count, same } = ui, { log, log10, sqrt } = Math;
 const MOST = DATA.most, KEYS = ["data", "batch_size", "seed", "centre", "spread", "gamma", "beta", "epsilon", "training", "momentum", "steps", "values", "drift", "position"];
 const DRAWN = ["centre", "spread"]; // what only numbers that are drawn have
 
@@ -64,10 +64,10 @@ function solver() {
 
 // A number as text: two decimals; three, or three digits where it is small, and what is left of a 0 is 0; in brackets where
 // a sign stands before it.
-const two = (x) => big(Math.round(100 * x) / 100 + 0, 2);
+const two = (x) => big(round(100 * x) / 100 + 0, 2);
 const small = (x) => (Number.isNaN(x) ? "NaN" : abs(x) < 1e-12 ? "0" : abs(x) < 0.1 ? String(+x.toPrecision(3)).replace(/^-/, "−") : big(x, 3));
 const factor = (x) => (x < 0 ? `(${small(x)})` : small(x));
-const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
+const percent = (share) => `${round(100 * share)}\u00a0%`;
 const path = (kind, d) => svg("path", { class: kind, d });
 const text = (x, y, what, kind) => svg("text", { x, y, class: kind }, what);
 // 1, 2 or 5 times a power of ten: the smallest that cuts `length` into at most `most` parts.
@@ -76,7 +76,7 @@ function nice(length, most) {
   return power * [1, 2, 5, 10].find((one) => one * power > least * 0.999999);
 }
 const ticks = (low, high, step) => {
-  const first = Math.ceil(low / step - 1e-6);
+  const first = ceil(low / step - 1e-6);
   return count(floor(high / step + 1e-6) - first + 1, (i) => (first + i) * step);
 };
 
@@ -92,7 +92,7 @@ function histograms({ stages, used, training, at, fails, epsilon, still, populat
   if (high - low < 1e-9) [low, high] = [low - 1, high + 1];
   const tick = nice(high - low, width < 480 ? 6 : 10);
   [low, high] = [floor(low / tick + 1e-6) * tick, floor(high / tick + 1) * tick];
-  const shapes = stages[2].values, step = nice(high - low, min(width < 480 ? 30 : 48, still ? 48 : 20 + 2 * sqrt(shapes.length))), first = floor(low / step + 1e-6), bins = max(1, Math.ceil(high / step - 1e-6) - first);
+  const shapes = stages[2].values, step = nice(high - low, min(width < 480 ? 30 : 48, still ? 48 : 20 + 2 * sqrt(shapes.length))), first = floor(low / step + 1e-6), bins = max(1, ceil(high / step - 1e-6) - first);
   const x = (value) => 8 + (value / step - first) / bins * (width - 16), bin = (value) => max(0, min(bins - 1, floor(value / step - first + 1e-9)));
   const spread = ({ mean, std }, y, kind) => [
     path(kind, `M${x(mean - std)} ${y - 3}v6m0 -3H${x(mean + std)}m0 -3v6`), path(`${kind} tip`, `M${x(mean)} ${y - 6}l5 9h-10z`),
@@ -233,7 +233,7 @@ export default {
       drawn.forEach((control) => { control.hidden = S.still || S.real; });
       drawOwn();
       const { stages, used, at, training, epsilon, gamma, beta, fails, moving, population, steps } = S, last = steps;
-      const titles = stages.map((stage, i) => [W.stages[i] + (i < 3 || fails ? "" : fill(W.kept, { kept: percent(S.kept), cut: percent(1 - Math.round(100 * S.kept) / 100) })), i && fails ? W.nothing : told(stage, i)]);
+      const titles = stages.map((stage, i) => [W.stages[i] + (i < 3 || fails ? "" : fill(W.kept, { kept: percent(S.kept), cut: percent(1 - round(100 * S.kept) / 100) })), i && fails ? W.nothing : told(stage, i)]);
       const [image, inverse] = histograms(S, titles, widths[0]);
       put(picture, image);
       valueAt = inverse;

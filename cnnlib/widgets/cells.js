@@ -1,7 +1,7 @@
 // What the calculators with grids of cells share (cells.py is the twin of the first half): numbers as text, small
 // pictures, a table of cells that marks and keyboards go over.
 export const cells = (() => {
-  const { h, count, same } = ui, { abs, ceil, floor, max, min, round } = Math;
+  const { h, count, same } = ui;
   const LIMIT = 9999; // the largest number that fits a cell
   const MOST = 64; // cells on a side of a picture behind them
   // Keys that make a number larger or smaller.
@@ -15,24 +15,24 @@ export const cells = (() => {
   const sides = (size) => size.join(" × ");
   const sign = (numbers) => (numbers.every((x) => abs(x - short(x)) < 1e-9) ? "=" : "≈");
   // "3", "-0.5", "1/9" -> a number; anything else ("0x10", "1e3"), or too large a number -> NaN
-  function parse(text) {
+  const parse = (text) => {
     const [over, under = 1, ...more] = text.replace("−", "-").replace(",", ".").split("/").map((part) => (/^ *[+-]?[\d.]+ *$/.test(part) ? Number(part) : NaN));
     return more.length || abs(over / under) > LIMIT ? NaN : over / under;
-  }
+  };
 
   // A channel of a preset: one word a row, one base-36 digit a cell.
   const digits = (text) => text.split(" ").map((row) => Array.from(row, (digit) => parseInt(digit, 36)));
   // A real picture is scaled: a cell is the mean, rounded, of the cells that it meets.
-  function scaled(from, i, j, rows, columns) {
+  const scaled = (from, i, j, rows, columns) => {
     const span = (k, n, old) => [floor((k * old) / n), ceil(((k + 1) * old) / n)];
     const cells = from.slice(...span(i, rows, from.length)).flatMap((row) => row.slice(...span(j, columns, row.length)));
     return floor(sum(cells) / cells.length + 0.5);
-  }
+  };
 
   // The colours that the style gives to cells in `element` now, as pixels; undefined while it is on no page. palette(look)
   // is [what of the look is no colour, the colour]; one palette a theme, for all boards.
   const TINT = /(grey|plus|minus) v\d+/, palettes = {};
-  function palette(element) {
+  const palette = (element) => {
     const style = getComputedStyle(element), theme = ["--page", "--accent", "--second"].map((name) => style.getPropertyValue(name)).join();
     if (!element.isConnected || palettes[theme]) return palettes[theme];
     const known = {}, brush = h("canvas").getContext("2d"), probe = h("td"), board = h("div", { class: "cnnlib-board" }, probe);
@@ -46,12 +46,12 @@ export const cells = (() => {
     ["grey", "plus", "minus"].forEach((colour) => count(16, (i) => { known[`${colour} v${i}`] = ["", pixel(`${colour} v${i}`)]; }));
     board.remove();
     return palettes[theme] = (look) => known[look] ??= [look.replace(TINT, "").trim(), known[TINT.exec(look)?.[0]]?.[1] ?? 0];
-  }
+  };
 
   // A table of cells with one tab stop, in an element of the class `kind` under a title. `own` are properties of the
   // board. Only what changes is written, and no colour a cell where a palette is given: a big picture has thousands of
   // cells. Its colours are one picture behind the cells then, a pixel each; marked cells have their own on top.
-  function makeBoard(kind, own) {
+  const makeBoard = (kind, own) => {
     const title = h("div"), canvas = h("canvas", { width: MOST, height: MOST }), dots = h("div", { class: "cnnlib-dots", "aria-hidden": "true" }, canvas), body = h("tbody"), table = h("table", { role: "grid" }, body);
     const brush = canvas.getContext("2d", { willReadFrequently: true }); // of one size: to change it takes milliseconds
     // Of each cell: its whole look, what its class is without marks, what it wears and says now.
@@ -135,9 +135,9 @@ export const cells = (() => {
     board.cellAt = ({ i, j }) => cellOf(board.at(i, j));
     board.focus = (i, j) => { board.stopAt(board.at(i, j)); cellOf(stop).focus(); };
     return board;
-  }
+  };
   // Numbers where they can be read, colours where not and on real pictures.
-  function painter(side, numbers, picture) {
+  const painter = (side, numbers, picture) => {
     const all = numbers.flat(2).filter((x) => x !== undefined), signed = all.some((x) => x < 0);
     const most = all.reduce((most, x) => max(most, abs(x)), 0) || 1;
     const font = (letters) => side * min(0.4, 1.4 / max(3, letters)) > 7.5;
@@ -147,7 +147,7 @@ export const cells = (() => {
     const below = shades("minus"), above = shades(signed ? "plus" : "grey"), steps = signed ? 8 : 15;
     const level = (x) => (x === undefined ? "pad" : coloured ? (x < 0 ? below : above)[round((abs(x) * steps) / most)] : "");
     return { coloured, legible, signed, most, level, text: (x) => (legible ? show(x ?? 0) : "") };
-  }
+  };
 
-  return { LIMIT, grid, sum, short, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, PAGES };
+  return { LIMIT, grid, sum, show, factor, sides, sign, parse, digits, scaled, palette, makeBoard, painter, PAGES };
 })();

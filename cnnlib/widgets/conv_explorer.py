@@ -85,10 +85,10 @@ class _Numbers(traitlets.TraitType):
 
 
 class _NoneOr:
-    """None, or what the other base takes from 1 to `most`."""
+    """None, or what the other base takes from `least` to `most`."""
 
-    def __init__(self, most):
-        super().__init__(None, 1, most)
+    def __init__(self, most, least=1):
+        super().__init__(None, least, most)
         self.allow_none = True
 
     def schema(self):
@@ -202,7 +202,8 @@ class ConvExplorer(CourseWidget):
     bias: a number, or a list with one a filter. strides and dilation_rate: 1 to 4, or (rows, columns). Both above 1 at
     once is what Keras refuses; the numbers are shown all the same, unless the layer is transposed.
     padding: "valid", "same", zeros on each side (0 to 12), (before, after) or ((top, bottom), (left, right)).
-    transposed: Keras's Conv2DTranspose, where padding is "valid" or "same".
+    transposed: Keras's Conv2DTranspose, where padding is "valid" or "same". output_padding: of that layer, below its
+    strides, one number or (rows, columns); None leaves it to Keras.
     flip: turn the kernel by 180 degrees first, which is the convolution of mathematics; Keras computes the
     cross-correlation, flip=False.
     position: the output cell, counted row by row from 0; filter: whose output, from 0.
@@ -240,6 +241,7 @@ class ConvExplorer(CourseWidget):
     padding = _Padding("valid").tag(sync=True)
     dilation_rate = Sides(1, 1, MOST["dilation_rate"]).tag(sync=True)
     transposed = Flag(False).tag(sync=True)
+    output_padding = _OwnSides(MOST["strides"] - 1, least=0).tag(sync=True)
     flip = Flag(False).tag(sync=True)
     position = Whole(0, 0).tag(sync=True)
     filter = Whole(0, 0, MOST["filters"] - 1).tag(sync=True)
@@ -362,7 +364,7 @@ class ConvExplorer(CourseWidget):
         return self.weights[::-1, ::-1] if self.flip else self.weights
 
     def _axes(self) -> list[tuple]:
-        """The arguments that cnnlib.geometry takes, for rows and for columns."""
+        """The arguments that cnnlib.geometry takes, for rows and for columns, and the output padding."""
         if isinstance(self.image, str):
             size = both(self.size or _DATA["images"][self.image]["size"])
         else:
@@ -370,12 +372,13 @@ class ConvExplorer(CourseWidget):
         named = isinstance(self.kernel, str) or isinstance(self.kernel[0], str)
         kernel = both(self.kernel_size or (3 if named else [len(self.kernel), len(self.kernel[0])]))
         pads = [self.padding] * 2 if isinstance(self.padding, str) else map(tuple, _pad_sides(self.padding))
-        return list(zip(size, kernel, both(self.strides), pads, both(self.dilation_rate), strict=True))
+        extra = both(self.output_padding)
+        return list(zip(size, kernel, both(self.strides), pads, both(self.dilation_rate), extra, strict=True))
 
     def _sides(self, axis) -> int:
-        n, k, s, p, d = axis
+        n, k, s, p, d, extra = axis
         if not self.transposed:
-            return geometry.output_size(*axis)
+            return geometry.output_size(n, k, s, p, d)
         if not isinstance(p, str):
             raise ValueError(
                 f"padding={show(self.padding)} is neither 'valid' nor 'same', all that Conv2DTranspose knows"
@@ -384,14 +387,14 @@ class ConvExplorer(CourseWidget):
             raise ValueError(
                 f"strides={show(self.strides)} and dilation_rate={show(self.dilation_rate)} are both above 1, which Keras refuses"
             )
-        return geometry.transposed_output_size(n, k, s, p, None, d)
+        return geometry.transposed_output_size(n, k, s, p, extra, d)
 
     def _window(self, axis, index) -> list[tuple[int, int]]:
         """(input cell, weight) of every product of one output; cells outside the input are padding."""
-        n, k, s, p, d = axis
+        n, k, s, p, d, extra = axis
         if self.transposed:
             # From the last weight to the first, as the turned kernel lies on the spread input.
-            return sorted(geometry.transposed_window(n, index, k, s, p, None, d))
+            return sorted(geometry.transposed_window(n, index, k, s, p, extra, d))
         return [(cell, tap) for tap, cell in enumerate(geometry.window(n, index, k, s, p, d))]
 
     def _meetings(self, axis) -> np.ndarray:
@@ -438,6 +441,7 @@ class ConvExplorer(CourseWidget):
         "padding",
         "dilation_rate",
         "transposed",
+        "output_padding",
     )
     def _keep_place(self, change):
         # A smaller output may lack the cell; the page goes to its last one too.
@@ -460,7 +464,9 @@ class ConvExplorer(CourseWidget):
         words = words_of(self.name)["paper"]
         named = words["named"].format(image=repr(self.image)) if isinstance(self.image, str) else ""
         settings = (
-            f"strides={self.strides}, padding={self.padding!r}, dilation_rate={self.dilation_rate}, bias={self.bias}"
+            f"strides={self.strides}, padding={self.padding!r}, dilation_rate={self.dilation_rate}, "
+            + (f"output_padding={self.output_padding}, " if self.transposed else "")
+            + f"bias={self.bias}"
         )
         x, w = self.picture, self.weights
         names = [f", {self._channel_name(c)}" if x.shape[2] > 1 else "" for c in range(max(x.shape[2], w.shape[2]))]

@@ -1,7 +1,7 @@
 // Dropout: a layer's numbers, the mask of this step, what goes on, and what many masks come to on average.
 // DATA (dropout.json): a row of units; maps, made from conv_explorer's handwritten 0 by Sobel filters to four sides, a
 // blur and a Laplacian, then ReLU and a 2x2 max pool; the next unit's weights; Play's pauses in ms.
-const W = STRINGS.dropout, { ARROWS, h, s: svg, put, fill, big, count } = ui, { most: MOST, speeds: SPEEDS } = DATA, { abs, ceil, floor, log, max, min, sqrt } = Math;
+const W = STRINGS.dropout, { ARROWS, h, s: svg, put, fill, big, count } = ui, { most: MOST, speeds: SPEEDS } = DATA, { log, sqrt } = Math;
 const SIDE = 4, AREA = SIDE * SIDE, RECENT = 60; // of a map; how many masks the strip shows
 const KEYS = ["rate", "training", "seed", "draws", "spatial", "scaling", "values", "channels"];
 const PAGES = { PageUp: 0.1, PageDown: -0.1 };
@@ -24,7 +24,7 @@ function parse(text) {
 }
 
 // --- the numbers, in one list: maps one after the other, each row by row ---
-const isMaps = (values) => Array.isArray(values?.[0]);
+const isMaps = (values) => isList(values?.[0]);
 const rowOf = (values) => (values && !isMaps(values) ? values : DATA.row);
 const mapsOf = (values, channels) => count(channels, (c) => count(AREA, (i) => {
   const [a, b] = [i >> 2, i & 3];
@@ -206,7 +206,7 @@ export default {
       }));
     }
     function paint() {
-      const { x, main, single, out, training, factor, use, draws } = S, at = chosen(), most = max(...x.map(abs)) * max(1, factor) || 1;
+      const { x, main, single, out, training, factor, draws } = S, at = chosen(), most = max(...x.map(abs)) * max(1, factor) || 1;
       const wear = (kind, write) => cells[kind]?.forEach((td, i) => {
         const [content, off, value] = write(i), look = `${off ? "off" : ""}${i === at ? " on" : ""}${content.length > 5 ? " long" : ""}`;
         if (td.said !== content) td.textContent = td.said = content;

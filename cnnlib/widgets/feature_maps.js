@@ -2,7 +2,7 @@
 // at or walked with the arrow keys. The colours are those of a light page, -1 orange, 0 white, 1 blue; where the page is dark
 // its style turns them over, and white becomes black.
 export const feature = (() => {
-  const { ARROWS, h, s: svg, put, big, count } = ui, { abs, ceil, floor, max, min, round } = Math;
+  const { ARROWS, h, s: svg, put, big, count } = ui;
 
   const PALETTE = Uint32Array.from({ length: 511 }, (_, i) => {
     const t = abs(i - 255) / 255, end = i < 255 ? [149, 56, 0] : [5, 80, 174];

@@ -4,14 +4,15 @@
 // choices that are no list in settingsFor. No DOM, no imports. Private names begin with "geom": a page's files
 // share one scope.
 
+const { abs, ceil, floor, max, min, round } = Math, isList = Array.isArray; // for all files of a page
 const geomFail = (text) => { throw new RangeError(text); };
-const geomShow = (v) => Array.isArray(v) ? `(${v.map(geomShow).join(", ")}${v.length === 1 ? ",)" : ")"}`
+const geomShow = (v) => isList(v) ? `(${v.map(geomShow).join(", ")}${v.length === 1 ? ",)" : ")"}`
   : typeof v === "string" ? `'${v}'` : v === true ? "True" : v === false ? "False" : v == null ? "None" : `${v}`;
 const geomIsInt = (v, least) => Number.isInteger(v) && v >= least;
 const geomInt = (name, v, least = 1) => geomIsInt(v, least) ? v
   : geomFail(`${name}=${geomShow(v)} is not an integer >= ${least}`);
 const geomFlag = (name, v) => typeof v === "boolean" ? +v : geomFail(`${name}=${geomShow(v)} is neither True nor False`);
-const geomSides = (name, v, axes = 2) => !Array.isArray(v) ? Array(axes).fill(geomInt(name, v))
+const geomSides = (name, v, axes = 2) => !isList(v) ? Array(axes).fill(geomInt(name, v))
   : v.length ? v.map((side, i) => geomInt(`${name}[${i}]`, side))
   : geomFail(`${name}=() is empty; use an integer or one integer an axis`);
 const geomOutput = (index, o) => geomInt("index", index, 0) < o ||
@@ -20,7 +21,7 @@ const geomProduct = (sides) => sides.reduce((a, b) => a * b, 1);
 
 // "valid", "same" or "causal", or the zeros [before, after]
 function geomPadding(name, p) {
-  const mode = typeof p === "string" ? p.toLowerCase() : Array.isArray(p) ? p : [p, p];
+  const mode = typeof p === "string" ? p.toLowerCase() : isList(p) ? p : [p, p];
   return ["valid", "same", "causal"].includes(mode) || mode.length === 2 && mode.every?.((zeros) => geomIsInt(zeros, 0))
     ? mode : geomFail(`${name}=${geomShow(p)} is none of 'valid', 'same', 'causal', an integer >= 0, (before, after)`);
 }
@@ -33,8 +34,8 @@ function geomAxis(n, k, s, p, d) {
   if (mode === "valid") return [covers, 0, 0];
   if (mode === "causal") return [covers, covers - 1, 0];
   if (mode === "same") {
-    const total = Math.max((Math.ceil(n / s) - 1) * s + covers - n, 0);
-    return [covers, Math.floor(total / 2), Math.ceil(total / 2)];
+    const total = max((ceil(n / s) - 1) * s + covers - n, 0);
+    return [covers, floor(total / 2), ceil(total / 2)];
   }
   return [covers, ...mode];
 }
@@ -46,10 +47,10 @@ function geomChannels(inChannels, filters, groups) {
   return inChannels / groups * filters;
 }
 function geomStack(layers) {
-  if (!Array.isArray(layers)) geomFail(`layers=${geomShow(layers)} is not a list of layers`);
+  if (!isList(layers)) geomFail(`layers=${geomShow(layers)} is not a list of layers`);
   return layers.map((layer, i) => {
     const at = `layers[${i}]`;
-    if (!Array.isArray(layer) || layer.length < 1 || layer.length > 4)
+    if (!isList(layer) || layer.length < 1 || layer.length > 4)
       geomFail(`${at}=${geomShow(layer)} is not (kernel_size[, strides[, dilation_rate[, padding]]])`);
     const [k, s = 1, d = 1, p = "valid"] = layer;
     geomInt(at + ".kernel_size", k); geomInt(at + ".strides", s); geomInt(at + ".dilation_rate", d);
@@ -69,9 +70,9 @@ export function outputSize(n, k, s = 1, p = "valid", d = 1) {
   const [covers, before, after] = geomAxis(n, k, s, p, d), room = n + before + after;
   if (room < covers)
     geomFail(`kernel_size=${k}${d > 1 ? ` with dilation_rate=${d}` : ""} covers ${covers} input cells but n=${n} with ` +
-      `padding=${geomShow(p)} offers only ${room}; use kernel_size <= ${Math.floor((room - 1) / d) + 1}, ` +
+      `padding=${geomShow(p)} offers only ${room}; use kernel_size <= ${floor((room - 1) / d) + 1}, ` +
       "a larger n, or padding='same'");
-  return Math.floor((room - covers) / s) + 1;
+  return floor((room - covers) / s) + 1;
 }
 export function readWindow(n, index, k, s = 1, p = "valid", d = 1) {
   const o = outputSize(n, k, s, p, d);
@@ -92,7 +93,7 @@ export function transposedOutputSize(n, k, s = 1, p = "valid", outputPadding = n
   const mode = geomShow(p).toLowerCase(), same = mode === "'same'";
   if (!same && mode !== "'valid'") geomFail(`padding=${geomShow(p)} is neither 'valid' nor 'same'`);
   if (s > 1 && d > 1) geomFail(`strides=${s} and dilation_rate=${d} are both above 1, which Keras refuses`);
-  if (outputPadding === null) return same ? n * s : (n - 1) * s + Math.max(covers, s);
+  if (outputPadding === null) return same ? n * s : (n - 1) * s + max(covers, s);
   if (geomInt("output_padding", outputPadding, 0) >= s)
     geomFail(`output_padding=${outputPadding} is not below strides=${s}`);
   if (same) {
@@ -174,7 +175,7 @@ export function settingsFor(n, output, kernelSizes = [1, 2, 3, 4, 5, 6, 7, 8, 9,
   for (const k of kernelSizes) for (const s of strides) for (const p of paddings)
     for (const d of k === 1 ? dilationRates.slice(0, 1) : dilationRates) {
       const [covers, before, after] = geomAxis(n, k, s, p, d), spare = n + before + after - covers;
-      if ((s === 1 || d === 1) && spare >= 0 && Math.floor(spare / s) + 1 === output)
+      if ((s === 1 || d === 1) && spare >= 0 && floor(spare / s) + 1 === output)
         found.push({ kernel_size: k, strides: s, padding: p, dilation_rate: d });
     }
   return found;

@@ -1,7 +1,7 @@
 // A trained net on one picture: its maps, the sum behind each number, its scores, what they rest on, and filters to switch off.
 // The main thread has the net's description (shapes, weights, windows) and draws; a worker computes: every layer's output
 // for the picture on show, then a map of the picture for one class. Whatever changes the numbers is one message to it.
-const W = STRINGS["look-inside"], { ARROWS, h, s: svg, fill, put, big, same, count } = ui, { abs, ceil, floor, max, min, round } = Math;
+const W = STRINGS["look-inside"], { ARROWS, h, s: svg, fill, put, big, count } = ui;
 const STRIP = { high: 196, wide: 110, side: 48 }, SHOWN = 3; // maps with their numbers
 const FIRST = { layer: "", channel: 0, cell: null, off: [] }; // what is chosen in a net that has just come
 const percent = (share) => `${big(100 * share, 1)}\u00a0%`, muted = { class: "cnnlib-muted" };
@@ -159,7 +159,7 @@ export default {
       map: ["channel", () => channel, (i) => { traits.set("cell", null); return i; }],
       row: cellPart(0), column: cellPart(1),
       netName: ["net", (name) => name, (name) => {
-        Object.entries(FIRST).forEach(([key, value]) => traits.set(key, value));
+        entries(FIRST).forEach(([key, value]) => traits.set(key, value));
         return name;
       }],
       goal: ["target", (target) => String(target ?? "best"), (text) => (text === "best" ? null : +text)],
@@ -478,7 +478,7 @@ export default {
       spot = row * heat.columns + column;
       drawHeat();
     });
-    const goal = view.select("goal", { best: W.best, ...Object.fromEntries(classes.map((name, i) => [i, name])) });
+    const goal = view.select("goal", { best: W.best, ...fromEntries(classes.map((name, i) => [i, name])) });
     const patch = view.choice("patch", { 4: "4×4", 8: "8×8", 16: "16×16" });
     goal.lastChild.prepend(goal.lastChild.lastChild); // "the highest score" first: an object has its whole numbers in front
     function drawHeat() {
@@ -536,7 +536,7 @@ export default {
       h("div", look("top"), figure(W.picture, pad.node, padWords), figure(W.sees, h("div", look("seen"), seenCanvas, seenMarks), normal), h("div", verdict, scores, offList)),
       wrongBox, view.choice("view", W.views), mapsPart, heatPart,
       h("details", h("summary", W.code), h("pre", code), view.copy(() => code.textContent)));
-    const options = Object.fromEntries(listed.map(({ name, title, accuracy }) => [name, fill(W.net, { name: title, percent: percent(accuracy) })]));
+    const options = fromEntries(listed.map(({ name, title, accuracy }) => [name, fill(W.net, { name: title, percent: percent(accuracy) })]));
     el.append(h("div", { class: "cnnlib-controls" }, view.range("sample", { min: 0, max: labels.length - 1, format: label }), listed.length > 1 && view.select("netName", options)),
       waiting, inside);
     el.addEventListener("reset", showSample); // a photo is no setting

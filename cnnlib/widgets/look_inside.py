@@ -141,7 +141,13 @@ class LookInside(CourseWidget):
 
     name: ClassVar[str] = "look-inside"
     script: ClassVar[str] = "look_inside.js"
-    needs: ClassVar[tuple[str, ...]] = ("engine.js", "worker.js", "picture_pad.js", "feature_maps.js")
+    needs: ClassVar[tuple[str, ...]] = (
+        "engine.js",
+        "worker.js",
+        "picture_pad.js",
+        "feature_maps.js",
+        "page_file.js",
+    )
 
     sample = Whole(0, 0, MOST_SAMPLES - 1).tag(sync=True)
     net = _Net("").tag(sync=True)

@@ -1,7 +1,7 @@
 // A whole CNN as a list of rows: what each makes of what it reads, bars that compare them, totals; the chosen row's
 // settings and arithmetic below it; what does not fit and what mends it; the Keras code. The rows, their arithmetic and
 // the code are the twin of network_rows.py, where their form is explained.
-const W = STRINGS["network-designer"], S = { ...STRINGS.stack, ...W }, { h, put, fill, same, count, pair, fold, big, python, button } = ui;
+const W = STRINGS["network-designer"], S = { ...STRINGS.stack, ...W }, { h, put, fill, same, pair, fold, big, python, button } = ui;
 const { types: TYPES, most: MOST, blocks: BLOCKS, presets: PRESETS } = DATA;
 const SIDES = ["kernel_size", "strides", "dilation_rate"], COLUMNS = Object.keys(W.columns);
 const isBlock = (L) => L.type === "InceptionUnit" || L.type === "ResidualBlock";
@@ -12,7 +12,7 @@ const times = (list) => list.map((one) => big(one)).join("×");
 const one = (list) => (new Set(list).size > 1 ? list : list[0]), text = (value) => times([value].flat());
 const complete = (row) => ((kind) => ({ type: kind, ...TYPES[kind], ...row.type && row }))(row.type ?? row);
 const expand = (L) => BLOCKS[L.shortcut ? `${L.type} ${L.shortcut}` : L.type].map((part) =>
-  complete(part.type ? Object.fromEntries(Object.entries(part).map(([key, value]) => [key, L[value] ?? value])) : part));
+  complete(part.type ? fromEntries(entries(part).map(([key, value]) => [key, L[value] ?? value])) : part));
 // What an address says of places is not trusted: none that comes later counts.
 const reads = (L, i) => {
   const all = L.inputs?.filter((place) => place < i) ?? [i - 1];
@@ -31,8 +31,8 @@ function joined(taken) {
   const fields = taken.map(({ field }) => field);
   if (!fields[0] || !fields.every((field) => field && same(field.map((axis) => axis[2]), fields[0].map((axis) => axis[2])))) return null;
   return fields[0].map(([, , jump], axis) => {
-    const first = Math.min(...fields.map((field) => field[axis][0]));
-    return [first, Math.max(...fields.map((field) => field[axis][0] + field[axis][1])) - first, jump];
+    const first = min(...fields.map((field) => field[axis][0]));
+    return [first, max(...fields.map((field) => field[axis][0] + field[axis][1])) - first, jump];
   });
 }
 // What one layer makes of tensors: shape, field, weights that are trained, weights that are not, MACs; the factors of both.
@@ -132,7 +132,7 @@ function peak(leaves) {
   let held = 0, most = 0;
   leaves.forEach(([size], i) => {
     held += size;
-    most = Math.max(most, held);
+    most = max(most, held);
     for (const place of ends[i]) held -= leaves[place][0];
   });
   return most;
@@ -142,7 +142,7 @@ function peak(leaves) {
 // Further arguments, as far as they are names with numbers, words, lists of them: an address may say anything.
 const further = (L) => {
   try {
-    return L.arguments && Object.fromEntries(Object.entries(JSON.parse(L.arguments)).filter(([key, value]) => /^[a-z_]\w*$/i.test(key) && /^["\w ,.+[\]-]*$/.test(JSON.stringify(value))));
+    return L.arguments && fromEntries(entries(JSON.parse(L.arguments)).filter(([key, value]) => /^[a-z_]\w*$/i.test(key) && /^["\w ,.+[\]-]*$/.test(JSON.stringify(value))));
   } catch { /* not JSON */ }
 };
 const written = (value) => (value === 1 / 255 ? "1 / 255" : python(value));
@@ -151,7 +151,7 @@ function given(L, classes) {
   const first = DATA.positional[L.type] ?? [], usual = { ...TYPES[L.type], ...isPool(L) && { strides: L.kernel_size } }, named = {};
   if (L.type !== "Fixed") for (const key in usual) if (!first.includes(key) && !same(L[key], usual[key])) named[key] = L[key];
   Object.assign(named, L.trainable === false && { trainable: false }, further(L), L.name && !isBlock(L) && { name: L.name.replace(/[^A-Za-z0-9_.-]/g, "_") });
-  return [...first.map((key) => written(L[key] ?? classes)), ...Object.entries(named).map(([key, value]) => `${key}=${written(value)}`)].join(", ");
+  return [...first.map((key) => written(L[key] ?? classes)), ...entries(named).map(([key, value]) => `${key}=${written(value)}`)].join(", ");
 }
 const called = (name) => name.replace(/\W/g, "_").replace(/^(?=\d|$)/, "_"), listed = (all) => (all[1] ? `[${all.join(", ")}]` : all[0]);
 function keras(layers, shape, classes) {
@@ -181,14 +181,14 @@ function keras(layers, shape, classes) {
     }
     lines.push(`${names[i]} = ${call}${note}`);
   });
-  const heads = Object.entries(DATA.code).flatMap(([kind, own]) => (layers.some(({ type }) => type === kind) ? ["", ...own, ""] : []));
+  const heads = entries(DATA.code).flatMap(([kind, own]) => (layers.some(({ type }) => type === kind) ? ["", ...own, ""] : []));
   return ["import keras", "from keras import layers", "", ...heads, ...heads.slice(0, 1), `inputs = keras.Input(${python(shape)})`, ...lines,
     `model = keras.Model(${listed(inputs)}, ${listed(ends[0] >= 0 ? ends.map((i) => names[i]) : ["inputs"])})`].join("\n");
 }
 
 // --- words
 const bytes = (number) => {
-  const unit = Math.floor(Math.log10(number || 1) / 3);
+  const unit = floor(Math.log10(number || 1) / 3);
   return `${big(number / 1000 ** unit, 1)} ${W.byteUnits[unit]}`;
 };
 // What a layer is, as its Keras arguments have it.
@@ -219,11 +219,11 @@ function reasons({ L, taken: [read], tensor, inner, params, trained, macs, memor
 
 export default {
   render({ model: traits, el }) {
-    const named = Object.fromEntries(Object.entries(PRESETS).map(([name, rows]) => [name, rows.map(complete)]));
-    const texts = Object.entries(named).map(([name, rows]) => [name, JSON.stringify(rows)]), opened = new Set();
+    const named = fromEntries(entries(PRESETS).map(([name, rows]) => [name, rows.map(complete)]));
+    const texts = entries(named).map(([name, rows]) => [name, JSON.stringify(rows)]), opened = new Set();
     // In the page an address may name a preset; what Python and this calculator give are rows.
     const get = (key) => traits.get(key), net = () => named[get("layers")] ?? get("layers");
-    const within = (i, layers = net()) => Math.max(0, Math.min(i, layers.length - 1)), at = () => within(get("current")), layer = () => net()[at()];
+    const within = (i, layers = net()) => max(0, min(i, layers.length - 1)), at = () => within(get("current")), layer = () => net()[at()];
     let rows, drawn, which;
     const input = (n = get("n")) => ({ shape: [...pair(n), get("in_channels")], field: [[0, 1, 1], [0, 1, 1]], place: 0 });
     const solved = ({ layers = net(), n } = {}, leaves = []) => {
@@ -285,14 +285,14 @@ export default {
     for (const key of SIDES) table[key] = part(key, (value) => pair(value ?? 1)[0]);
     for (const key of ["in_channels", "classes", "batch_size"]) table[key] = [key, channelPlace, channelScale];
     const model = ui.parts(traits, table), view = ui.view({ model, el, name: "network-designer" }), own = view.controls(model, S);
-    const controls = (...all) => h("div", { class: "cnnlib-controls" }, ...all), lists = (all) => Object.fromEntries(all.map((word) => [word, W.names[word] ?? word]));
+    const controls = (...all) => h("div", { class: "cnnlib-controls" }, ...all), lists = (all) => fromEntries(all.map((word) => [word, W.names[word] ?? word]));
     const scaled = (key, max, read = get) => own.range(key, { max: channelPlace(max), format: () => big(read(key)) });
     const ofLayer = (key) => layer()[key] ?? get("classes"), { explicit, ...modes } = STRINGS.common.modes;
     // Each with what it is for: a key of a row, or a test.
     const settings = [
       [own.select("type", lists(Object.keys(TYPES).slice(0, -2))), (L) => isBlock(L) || !/^[SF][hi]/.test(L.type)],
       [scaled("filters", 2048, ofLayer), "filters"], [scaled("units", 4096, ofLayer), (L) => L.units],
-      ...SIDES.map((key) => [own.range(key, { max: key === SIDES[0] ? 11 : 5, format: () => pair(layer()[key] ?? 1).slice(0, 1 + Array.isArray(layer()[key])).join("×") }), key]),
+      ...SIDES.map((key) => [own.range(key, { max: key === SIDES[0] ? 11 : 5, format: () => pair(layer()[key] ?? 1).slice(0, 1 + isList(layer()[key])).join("×") }), key]),
       [own.range("zeros", { min: 0, max: 10 }), (L) => L.type === "ZeroPadding2D"],
       [own.range("rate", { min: 0, max: 0.95, step: 0.05 }), "rate"], [own.choice("mode", modes), (L) => layerMode(L)],
       [own.select("activation", lists(DATA.activations)), "activation"], [own.select("shortcut", lists(DATA.shortcuts)), "shortcut"],
@@ -357,7 +357,7 @@ export default {
       // The field is compared with the input's side, the rest with the sum; the longest bar is that of the largest.
       const now = seen ? size?.[0] : row[key], whole = seen ? sides[0] : all, longest = seen ? sides[0] : most;
       write(bar, now >= 0 && whole ? `${big(100 * now / whole, 1)} %` : W.none);
-      const share = whole && (get("scale") === "log" ? Math.log1p(now) / Math.log1p(longest) : now / longest) || 0, width = `${(100 * Math.min(1, share)).toFixed(1)}%`;
+      const share = whole && (get("scale") === "log" ? Math.log1p(now) / Math.log1p(longest) : now / longest) || 0, width = `${(100 * min(1, share)).toFixed(1)}%`;
       const state = row.problem ? row.problem[0] ? "bad" : "waits" : "";
       if (bar.state === (bar.state = state + width)) return;
       bar.style.setProperty("--share", width);
@@ -381,7 +381,7 @@ export default {
         fill(W.set, { i: i + 1, text: `${name}=${written(value)}` }), { layers: changed({ [name]: value }, i) }));
       if (key === "window") {
         const rates = pair(L.dilation_rate ?? 1);
-        tries(SIDES[0], fold(pair(L[SIDES[0]]).map((k, axis) => Math.min(k, 1 + Math.floor((shape[axis] - 1) / rates[axis])))));
+        tries(SIDES[0], fold(pair(L[SIDES[0]]).map((k, axis) => min(k, 1 + floor((shape[axis] - 1) / rates[axis])))));
         tries("padding", "same");
       }
       if (key !== "map") tries("dilation_rate", 3, 2, 1);
@@ -392,7 +392,7 @@ export default {
         tries("filters", c, 2 * c);
       }
       if (key === "window" || key === "fixed") {
-        const fixed = key === "fixed", size = (x) => (fixed ? x : fold(n.map((side) => Math.max(side, x))));
+        const fixed = key === "fixed", size = (x) => (fixed ? x : fold(n.map((side) => max(side, x))));
         let low = 1, high = MOST.n;
         while (low < high) {
           const middle = (low + high) >> 1;
@@ -423,7 +423,7 @@ export default {
       return now;
     };
 
-    const facts = Object.entries(W.totals).map(([key, word]) => [key, h("b"), h("small"), word]);
+    const facts = entries(W.totals).map(([key, word]) => [key, h("b"), h("small"), word]);
     put(totals, facts.map(([, value, more, word]) => h("div", h("dt", word), h("dd", value, more))));
     const drawTotals = (ok, leaves) => {
       const total = (key) => sum(rows.map((row) => row[key] ?? 0)), batch = get("batch_size"), params = total("params"), trained = total("trained");
@@ -458,7 +458,7 @@ export default {
         which = texts.find(([, text]) => text === now)?.[0] ?? "own";
       }
       rows = solved({ layers }, leaves);
-      const bad = firstBad(rows), values = rows.map((row) => row[key] ?? 0), bars = [key, sum(values), Math.max(...values)];
+      const bad = firstBad(rows), values = rows.map((row) => row[key] ?? 0), bars = [key, sum(values), max(...values)];
       const active = document.activeElement, held = editor.contains(active);
       write(shareHead, W.shares[key]);
       list.dataset.show = key;
@@ -510,7 +510,7 @@ export default {
       view.news(bad < 0 ? `${news} ${wrong}` : wrong);
     };
 
-    const size = (key) => own.range(key, { max: Math.max(256, ...pair(get("n"))) });
+    const size = (key) => own.range(key, { max: max(256, ...pair(get("n"))) });
     el.append(controls(size("n"), size("width"), scaled("in_channels", 64), scaled("classes", 1024), scaled("batch_size", 1024),
       own.select("net", lists([...Object.keys(PRESETS), "own"]))),
     totals, note, controls(own.choice("show", W.quantities), own.choice("scale", W.scales)),

@@ -10,11 +10,11 @@
 // `words` are those of strings.json's look-inside; files may be dropped anywhere on `el`. Needs worker.js.
 
 export function drawPixels(canvas, pixels, [rows, columns, channels]) {
-  ui.paint(canvas, rows, columns, (i, c) => pixels[i * channels + (channels === 3 ? c : 0)]);
+  paintPixels(canvas, rows, columns, (i, c) => pixels[i * channels + (channels === 3 ? c : 0)]);
 }
 
 export function picturePad({ words: W, view, el, changed }) {
-  const { ARROWS, h, fill, put, big } = ui, { floor, max, min, round } = Math, MOST = { bytes: 30e6, pixels: 60e6 };
+  const { ARROWS, h, fill, put, big } = ui, MOST = { bytes: 30e6, pixels: 60e6 };
   const newCanvas = (width, height) => h("canvas", { width, height });
   let shape, grain, sample, cursor, penDown, drawing = false, from, stream, gone = false, asked = 0; // asked: what came after it makes a photo on its way stale; grain: the canvas's pixels to one of the net's
 
@@ -39,7 +39,7 @@ export function picturePad({ words: W, view, el, changed }) {
       for (const { index } of text.matchAll(/ispe.{12}/gs)) { // of each image and part of one
         sides = [8, 12].map((at, i) => max(sides[i], data.getUint32(index + at)));
       }
-    } else if (starts("BM") && bytes.length > 25) sides = [18, 22].map((at) => Math.abs(data.getInt32(at, true)));
+    } else if (starts("BM") && bytes.length > 25) sides = [18, 22].map((at) => abs(data.getInt32(at, true)));
     else if (/<svg/i.test(text.slice(0, 2000))) return W.bad.svg;
     else if (!starts("BM") && !starts("\u2030PNG") && !starts("WEBP", 8)) return W.bad.type;
     if (moves) return W.bad.moves;

@@ -2,7 +2,7 @@
 // read how often, what comes back to them, and what a small move of the picture changes.
 // DATA (pooling.json) holds the pictures, the largest settings and Play's pauses in ms. A cell of the input has its place
 // i, j on the board, which begins with the padding, and its own r, c in the picture; it knows the outputs that read it.
-const T = STRINGS.pooling, { ARROWS, h, s: svg, put, fill, same, count, pair, fold, python } = ui, { abs, floor, max, min, round } = Math;
+const T = STRINGS.pooling, { ARROWS, h, s: svg, put, fill, same, count, pair, fold, python } = ui;
 const { LIMIT, grid, sum, show, sides, sign, parse, digits, scaled, makeBoard, painter, PAGES } = cells, { images, most: MOST } = DATA;
 const WRITTEN = 64, LINES = 9; // the most numbers written out, and the most arrows at once
 // A, B, ..., Z, AA, ...: the name of an output, which the cell that it came from bears too.
@@ -159,7 +159,7 @@ export default {
       rest.firstChild.hidden = !outputs[1];
       notes.textContent = some ? words([own() && get("numbers")?.some(({ length }) => length !== size[1]) && "ragged", grey && "grey", most ? "ring" : "noRing", ties && !whole && "ties", pads && "pads", pads && (most ? "padMaxNote" : "padMeanNote"), "overlap", times[0] && "unread"], {
         ties, top: down.before, bottom: down.after, left: across.before, right: across.after,
-        list: Object.entries(times).map(([times, cells]) => fill(T.times, { times, cells })).join(", ") }) : "";
+        list: entries(times).map(([times, cells]) => fill(T.times, { times, cells })).join(", ") }) : "";
       moved.textContent = some ? words(now.shift ? ["moved", facts.by && "along"] : ["unmoved"], facts) : "";
       const shape = (...sides) => python(["None", ...sides, 1]).replaceAll('"', ""), strides = get("strides");
       script.textContent = some ? `import keras\n\nkeras.layers.${T.layers[kind]}(${whole ? ""
@@ -175,7 +175,7 @@ export default {
       const global = `global ${most ? "max" : "average"}`, fits = [{ pool_size: fold(k.map((side, i) => min(side, size[i]))) }, { padding: "same" },
         !own() && { size: fold(k.map((side, i) => max(side, size[i]))) }, { kind: global }];
       put(box, !some && [fill(T.tooLong, { axis: T.axes[long], k: k[long], n: size[long] }), h("p", fits.map((change) => change &&
-        view.mend(change.kind ? `${T.layers[global]}()` : Object.entries(change).map(([key, to]) => `${key}=${python(to)}`).join(), () => change, (change.kind ? shift : pool[0]).querySelector("input"))))]);
+        view.mend(change.kind ? `${T.layers[global]}()` : entries(change).map(([key, to]) => `${key}=${python(to)}`).join(), () => change, (change.kind ? shift : pool[0]).querySelector("input"))))]);
     }
     function draw() {
       const key = JSON.stringify(["image", "numbers", "size"].map(get));
@@ -340,7 +340,7 @@ export default {
     slider.oninput = () => pick(Number(slider.value));
     const box = h("div", { class: "cnnlib-problem" }), wrong = h("p", { class: "cnnlib-problem" }), notes = h("p", { class: "cnnlib-muted" });
     const formula = h("div", { class: "cnnlib-pool-words" }), moved = h("p"), script = h("pre", { tabindex: 0 }), row = (...list) => h("div", { class: "cnnlib-pool-row" }, list);
-    const ranges = Object.fromEntries(SIDED.map((key) => [key, count(2, (i) => controls.range(key + i, { min: key === "size" ? 2 : 1, max: MOST[key] }))]));
+    const ranges = fromEntries(SIDED.map((key) => [key, count(2, (i) => controls.range(key + i, { min: key === "size" ? 2 : 1, max: MOST[key] }))]));
     const apartBox = h("input", { type: "checkbox", change() {
       apart = apartBox.checked;
       // Back together: every setting takes what its rows have.

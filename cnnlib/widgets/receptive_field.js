@@ -1,7 +1,7 @@
 // A stack of layers on a square image: the field of one output lit through every level, a row of numbers a layer with
 // their arithmetic; a second stack to compare with, and the input size at which one becomes cheaper than the other.
 // A level is the input (level 0) or the output of a layer. Positions below 0 or from its size on are padding.
-const W = STRINGS["receptive-field"], { ARROWS, h, s: svg, fill, big, same, put } = ui, { floor, max, min } = Math;
+const W = STRINGS["receptive-field"], { ARROWS, h, s: svg, fill, big, same, put } = ui;
 const LARGEST = 256, KEYS = ["layers", "other"], NETS = Object.keys(DATA.presets);
 
 // "3s64/2": see receptive_field.py
@@ -24,17 +24,17 @@ const runs = (cells) => cells.reduce((all, at) => {
 }, []);
 
 // The sides of all levels on an input of n cells, as far as the layers fit.
-function sides(axes, n) {
+const sides = (axes, n) => {
   const all = [n];
   try {
     for (const axis of axes) all.push(outputSize(all.at(-1), ...axis));
   } catch { /* geometry refuses a kernel that is too large: the rest has no output */ }
   return all;
-}
+};
 
 // Everything about a stack: `levels` that are there; `rows`, one a layer, which hold the level below under its own names
 // and the layer's output o, field r, jump j and start t; `problem`, the number of the layer that does not fit.
-function solve(layers, input, channels, output) {
+const solve = (layers, input, channels, output) => {
   const axes = layers.map((layer) => layerAxis(layer, 0)), stack = axes.map(([k, s, p, d]) => [k, s, d, p]);
   const sizes = sides(axes, input), fits = sizes.length - 1, end = sizes[fits];
   const cell = [0, 1].map((axis) => min(output?.[axis] ?? (end - 1) >> 1, end - 1));
@@ -69,25 +69,25 @@ function solve(layers, input, channels, output) {
   const { size, field } = levels.at(-1);
   return { axes, names, rows, levels: levels.slice(0, fits + 1), end: levels[fits], cell, problem: size ? 0 : fits + 1,
     total: [square(size), "", "", "", "", big(params), big(macs)], measures: [field, params, macs, macs / input / input] };
-}
+};
 
 // The arithmetic of what a row shows.
-function reasons(row) {
+const reasons = (row) => {
   const kinds = ["covers", !row.o ? "tooSmall" : row.padding === "same" ? "same" : "output", "jump", "start", "field", "inside",
     !row.filters ? "pool" : row.use_bias ? "bias" : "params", row.filters ? "macs" : "pool"];
   return kinds.map((kind, i) => row.shown[i - 1] !== "–" &&
     h("div", h("dt", i ? W.columns[i] : W.covers), h("dd", fill(W.arithmetic[kind], row, big))));
-}
+};
 
 // What the output depends on, in words.
-function seen({ levels, end }) {
+const seen = ({ levels, end }) => {
   const { inner: [down, across], rows, columns } = levels[0], area = (side) => side(down) * side(across);
   const count = area((cells) => cells.length), all = area((cells) => cells.at(-1) - cells[0] + 1);
   const zeros = levels.filter(({ lit, inner }) => !same(lit, inner)).map((level) => level.title);
   return fill(W.sees, { ...end, down: rows, across: columns, count: big(count) }) +
     (count < all ? fill(W.holes, { all: big(all) }) : "") +
     (zeros[0] ? fill(W.zeros, { levels: few(zeros, 3, ", ") }) : W.noZeros);
-}
+};
 
 const box = (x, y, w, t = w) => `M${x} ${y}h${w}v${t}h${-w}z`;
 const path = (kind, d) => d && svg("path", { class: kind, d });
@@ -96,7 +96,7 @@ const ends = (all) => [min(...all), max(...all)];
 
 // The cells of a level, 1 by 1, on screen px pixels wide: of the whole map, or flat, of one row. What the output depends
 // on is filled, or where it is padding struck through. Cells too small to be told apart are drawn as blocks.
-function cells({ size, before, after, room, lit: [rows, columns], inner }, px, flat) {
+const cells = ({ size, before, after, room, lit: [rows, columns], inner }, px, flat) => {
   const top = flat ? 0 : -before, tall = flat ? 1 : room;
   const blocks = (down, across) => runs(down).flatMap(([y, bottom]) =>
     runs(across).map(([x, right]) => box(x, y, right - x + 1, bottom - y + 1))).join("");
@@ -110,7 +110,7 @@ function cells({ size, before, after, room, lit: [rows, columns], inner }, px, f
   }
   return [path("map", box(0, 0, size, flat ? 1 : size)), path("pad", room > size && box(-before, top, room, tall)),
     path("zero", zeros), path("lit", blocks(...inner)), path("grid", grid)];
-}
+};
 
 // The 2-D view: a map a level.
 const maps = ({ levels, end }, width) => levels.map((level, i) => {
@@ -122,7 +122,7 @@ const maps = ({ levels, end }, width) => levels.map((level, i) => {
 
 // The 1-D view: the columns of every level, the output on top. In the group the ruler is the input's cells; what is too
 // wide is cut to the surroundings of the field.
-function strip({ levels, axes }, width) {
+const strip = ({ levels, axes }, width) => {
   const above = levels.length - 1, tall = 20, top = (i) => (above - i) * (above > 7 ? 44 : 60) + 18, parts = [], texts = [];
   const x = ({ left, jump }, at) => left + at * jump;
   const whole = ends(levels.flatMap((level) => [x(level, -level.before), x(level, level.size + level.after)]));
@@ -155,10 +155,10 @@ function strip({ levels, axes }, width) {
   const label = levels.map(({ title, columns }) => `${title}: ${columns}`).join(". ");
   return svg("svg", { role: "img", width, height: top(0) + 26, "aria-label": label },
     svg("g", { transform: `scale(${u} 1) translate(${-low})` }, parts), texts);
-}
+};
 
 // What a stack costs at the input sizes 1, 2, ...; nothing at those that are too small for it.
-function costs({ axes, rows }) {
+const costs = ({ axes, rows }) => {
   const found = [];
   for (let n = LARGEST; n; n--) {
     const all = sides(axes, n);
@@ -166,14 +166,14 @@ function costs({ axes, rows }) {
     found[n] = rows.reduce((sum, { each }, i) => sum + each * all[i + 1] ** 2, 0);
   }
   return found;
-}
+};
 // [from, to, sign of a's cost minus b's], by input size
 const costRuns = (a, b) => [-1, 0, 1].flatMap((sign) =>
   runs([...a.keys()].filter((n) => Math.sign(a[n] - b[n]) === sign)).map((run) => [...run, sign])).sort(([m], [n]) => m - n);
 
 // The two costs by input size, up to half as far again as what is to be seen: the size now and the turns.
-function chart(both, n, turns, width, label) {
-  const X = min(LARGEST, max(16, Math.ceil(1.5 * max(n, ...turns))));
+const chart = (both, n, turns, width, label) => {
+  const X = min(LARGEST, max(16, ceil(1.5 * max(n, ...turns))));
   const shown = both.map((cost) => cost.slice(0, X + 1)), [a, b] = shown, most = max(1, ...shown.flat());
   const right = width - 20, x = (at) => at / X * right, y = (cost) => 220 - cost / most * 200, lower = +(a[X] > b[X]);
   return svg("svg", { role: "img", width, height: 244, "aria-label": label },
@@ -184,7 +184,7 @@ function chart(both, n, turns, width, label) {
     ]),
     turns.flatMap((at) => [svg("circle", { cx: x(at), cy: y(a[at]), r: 5 }), text(x(at), y(a[at]) - 10, `n = ${at}`)]),
     text(4, 14, fill(W.upTo, { macs: big(most) }), "from"), text(x(n), 236, `n = ${n}`), text(right, 236, X, "to"));
-}
+};
 
 export default {
   render({ model: traits, el }) {
@@ -219,7 +219,7 @@ export default {
       draw();
     });
 
-    const nets = { ...Object.fromEntries(NETS.map((name) => [name, name])), ...W.nets };
+    const nets = { ...fromEntries(NETS.map((name) => [name, name])), ...W.nets };
     const titles = () => KEYS.map((key, which) => `${"AB"[which]} (${nets[net[key]]})`);
     const cellControls = ["row", "column"].map((key) => view.range(key, { min: 0 }));
     const wide = (label, table) => h("div", { class: "cnnlib-field-wide", tabindex: 0, role: "group", "aria-label": label }, table);
@@ -281,7 +281,7 @@ export default {
           row("", [...total, ui.button("?", () => { open.delete(i) || open.add(i); draw(); }, { "aria-label": fill(W.whyLayer, { i: i + 1 }) })]),
           h("tr", { class: "why" }, h("td", { colspan: 9 })),
         ]), row("", [...total, ""])]);
-        table.caption.textContent = say(W.tableOf, { n: get("n"), c: get("in_channels") });
+        put(table.caption, say(W.tableOf, { n: get("n"), c: get("in_channels") }));
         [...rows, { shown: total }].forEach((one, i) => {
           const { cells } = all[2 * i + 1], why = all[2 * i + 2];
           [names[i] ?? W.total, ...one.shown].forEach((text, j) => { cells[j].textContent = text; }); // a browser leaves the same text alone
@@ -293,12 +293,13 @@ export default {
       return () => {
         section.hidden = numbers.hidden = !get(key)[0];
         if (section.hidden) return "";
-        title.textContent = titles()[which];
-        sees.textContent = seen(S());
+        const said = seen(S());
+        put(title, titles()[which]);
+        put(sees, said);
         picture.ariaLabel = say(W.aria, S().end);
         put(picture, (get("view") === "2-D" ? maps : strip)(S(), widths[0]));
         drawTable(S());
-        return drawNotes(S()) || sees.textContent;
+        return drawNotes(S()) || said;
       };
     });
 
@@ -311,13 +312,14 @@ export default {
         const [a, b] = both.map(({ measures }) => measures[i]);
         return row(word, [big(a, 1), big(b, 1), big(a / b, 2)]);
       }));
-      verdict.textContent = few(found.map(([from, to, sign]) => {
+      const said = few(found.map(([from, to, sign]) => {
         const where = from === to ? "At" : to < LARGEST ? "From" : found[1] ? "On" : "Always";
         return fill(W[(sign ? "less" : "equal") + where], { from, to, name: stacks[+(sign > 0)], other: stacks[+(sign < 0)] });
       }), 5, " ") || W.never;
       const turns = found.filter(([from, , sign], i) => i && from < 200 && (!sign || found[i - 1][2])).map(([from]) => from);
-      put(curves, chart(cost, n, turns.slice(0, 3), widths[1], `${W.chart} ${verdict.textContent}`));
-      return verdict.textContent;
+      put(curves, chart(cost, n, turns.slice(0, 3), widths[1], `${W.chart} ${said}`));
+      put(verdict, said);
+      return said;
     };
 
     draw = () => {

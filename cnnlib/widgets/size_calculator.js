@@ -1,7 +1,7 @@
 // Layers in a row: every shape on the way; the chosen layer's numbers with their arithmetic, one axis of it drawn;
 // the stack's totals and its Keras code; and backwards, every setting of the chosen layer that gives a wanted size.
 const W = STRINGS["size-calculator"];
-const { h, s: svg, fill, put, same, count, pair, fold, big, python } = ui, { ceil, floor, max, min } = Math;
+const { h, s: svg, fill, put, same, count, pair, fold, big, python } = ui;
 const MOST = { layers: 8, kernel_size: 11, strides: 5, dilation_rate: 4, zeros: 10 };
 // A slider of sizes ends there, or at Python's value; a side above LARGEST is not followed.
 const SLIDER = 64, LARGEST = 4096;
@@ -16,7 +16,7 @@ const small = (...children) => h("small", children);
 // has a stamp on its output for each input cell: where the convolution that it turns round has a window. So `side`
 // cells lie under `count` windows or stamps of K cells each. Before and after them lies padding, or what is cut off;
 // `total` is all of these. o is the output's side, below 1 where there is none.
-function axisOf(L, n, axis) {
+const axisOf = (L, n, axis) => {
   const [k, s, p, d] = layerAxis(L, axis), K = effectiveKernelSize(k, d), up = L.type === TYPES[3];
   const q = pair(L.output_padding)[axis];
   let o = 0, side = n, before = 0, after = 0, total = (n - 1) * s + K;
@@ -27,15 +27,15 @@ function axisOf(L, n, axis) {
     if (!up) o = floor((total - K) / s) + 1;
   } catch { /* a transposed convolution that cannot be: problemOf says why */ }
   return { n, k, s, p, d, q, K, up, o, side, before, after, total, count: up ? n : o };
-}
+};
 // What Keras, or the input, has against a layer: a key of the words, and their values.
-function problemOf(axes) {
+const problemOf = (axes) => {
   const found = (key, test, A = axes.find(test)) =>
     A && [key, { ...A, cells: same(...axes) ? W.cells : AXES[axes.indexOf(A)] }];
   if (axes.some((A) => A.s > 1) && axes.some((A) => A.d > 1)) return ["refused"];
   return found("notBelow", (A) => A.q >= A.s) ?? found(axes[0].up ? "evenSame" : "tooLong", (A) => A.o < 1) ??
     found("tooLarge", (A) => A.o > LARGEST);
-}
+};
 // Every layer with what it makes of what comes before it. No axes: no input. Not ok: no output.
 const solve = (now, c, layers) => layers.map((L) => {
   const axes = now?.map((side, axis) => axisOf(L, side, axis)), outputs = axes?.map((A) => A.o);
@@ -50,16 +50,16 @@ const solve = (now, c, layers) => layers.map((L) => {
   return row;
 });
 // How many windows or stamps each cell is in, and the cells that are in none.
-function cellsOf({ k, s, p, d, o, side, count }) {
+const cellsOf = ({ k, s, p, d, o, side, count }) => {
   const sums = Array(o > 0 ? side : 0).fill(0);
   for (let i = 0; i < count && o > 0; i++) {
     for (const cell of readWindow(side, i, k, s, p, d)) if (cell in sums) sums[cell]++;
   }
   return { sums, missed: [...sums.keys()].filter((cell) => !sums[cell]) };
-}
+};
 
 // Rows of [what, value, formula, the formula filled in, remark].
-function results({ L, axes, alike, fits, pool, c, f, params, macs }) {
+const results = ({ L, axes, alike, fits, pool, c, f, params, macs }) => {
   const each = (alike ? [axes[0]] : axes ?? []).map((A) =>
     ({ ...A, ...cellsOf(A), "p₁": A.before, "p₂": A.after }));
   const mode = layerMode(L) || "explicit", isSame = mode === "same";
@@ -107,7 +107,7 @@ function results({ L, axes, alike, fits, pool, c, f, params, macs }) {
         up && W.stampWork],
     ],
   ].filter(Boolean);
-}
+};
 
 // Keras code; an argument with its usual value is left out. Zeros are a layer of their own.
 const zeroPadding = (padding = "") => {
@@ -116,10 +116,10 @@ const zeroPadding = (padding = "") => {
     python(top === bottom && left === right ? fold([top, left]) : [[top, bottom], [left, right]])})`;
 };
 const kernelName = (L) => (L.filters ? "kernel_size" : "pool_size");
-const assigned = (L, values, usual = {}) => Object.entries(values)
+const assigned = (L, values, usual = {}) => entries(values)
   .filter(([key, value]) => !same(value, usual[key]))
   .map(([key, value]) => `${key === "kernel_size" ? kernelName(L) : key}=${python(value)}`).join(", ");
-function keras(rows, n, c) {
+const keras = (rows, n, c) => {
   const layers = rows.flatMap(({ L, pool }) => {
     const usual = { type: L.type, padding: L.padding !== "same" && L.padding, strides: pool ? L.kernel_size : 1,
       dilation_rate: 1, use_bias: true, output_padding: null };
@@ -127,11 +127,11 @@ function keras(rows, n, c) {
   }).filter(Boolean).map((line) => `    layers.${line},\n`).join("");
   const { axes, f } = rows.at(-1), output = python([null, ...axes.map((A) => A.o), f]);
   return fill(W.keras, { input: python([...n, c]), layers, output });
-}
+};
 
 // The cells that windows read, or stamps lie on; below them the windows or stamps, in lanes as they overlap; below
 // these each output, or input, at the middle of its window or stamp. What is too wide loses its middle to one slot.
-function drawing(A, width) {
+const drawing = (A, width) => {
   const { s, d, K, before, total, o, up, side } = A, fits = o > 0, { sums } = cellsOf(A), parts = [];
   const all = max(total, K), room = floor(width / 26), cut = all > room;
   const cell = cut ? width / room : min(32, width / all);
@@ -165,7 +165,7 @@ function drawing(A, width) {
   }
   if (cut) [0, base].forEach((y) => box(left, y, "gap", "⋯"));
   return svg("svg", { role: "img", width, height: fits ? base + cell + 14 : base }, parts);
-}
+};
 
 export default {
   render({ model, el }) {
@@ -183,7 +183,7 @@ export default {
     const own = view.controls(ui.parts(model, {
       n: ["n", (n) => pair(n)[0], (side, n) => (apart ? fold([side, pair(n)[1]]) : side)],
       width: ["n", (n) => pair(n)[1], (side, n) => fold([pair(n)[0], side])],
-      apart: ["n", (n) => (apart ||= Array.isArray(n)), (ticked, n) => {
+      apart: ["n", (n) => (apart ||= isList(n)), (ticked, n) => {
         apart = ticked;
         queueMicrotask(draw);
         return ticked ? n : pair(n)[0];
@@ -240,7 +240,7 @@ export default {
       const kinds = ["params", "macs"], heading = (text, scope) => h("th", { scope }, text);
       const sum = (key) => all.reduce((before, row) => before + row[key], 0);
       const share = (row, key) => {
-        const percent = Math.round(100 * row[key] / sum(key) || 0);
+        const percent = round(100 * row[key] / sum(key) || 0);
         return h("td", { style: `--share: ${percent}%` }, big(row[key]), " ", small(`${percent}\u00a0%`));
       };
       return h("table", h("caption", W.totals), h("tr", W.columns.map((word) => heading(word, "col"))),
@@ -260,7 +260,7 @@ export default {
       const where = alike ?? true ? "" : `${W.axes[get("axis")]}: `;
       const name = (i) => (all[1] ? fill(W.at, { i: i + 1, type: all[i].L.type }) : "");
       let problem;
-      first.firstChild.textContent = apart ? W.height : W.n;
+      put(first.firstChild, apart ? W.height : W.n);
       second.hidden = !apart;
       put(start, all[0].from);
       put(head, name(i), from && `${from} → `, to);
@@ -304,7 +304,7 @@ export default {
         }
         put(plain);
         put(padded);
-        for (const [text, group] of Object.entries(groups)) {
+        for (const [text, group] of entries(groups)) {
           const kernel = kernelName(L), buttons = group.map((way) => (way.own = view.mend(
             way.kernel_size, () => settle(way), head, `${kernel}=${way.kernel_size}, ${text}`)));
           (group[0].padding > 0 ? padded : plain)

@@ -22,7 +22,7 @@ const LAYER_DEFAULTS = { Conv2D: LAYER_CONV, MaxPooling2D: LAYER_POOL, AveragePo
 
 const layerMode = ({ padding }) => typeof padding === "string" && padding;
 export const layerPads = (p) => (typeof p === "string" ? [0, 0, 0, 0]
-  : (p.some?.(Array.isArray) ? p : [p, p]).flatMap((ends) => ui.pair(ends)));
+  : (p.some?.(isList) ? p : [p, p]).flatMap((ends) => ui.pair(ends)));
 export const layerAxis = (layer, axis) => [ui.pair(layer.kernel_size)[axis], ui.pair(layer.strides)[axis],
   layerMode(layer) || layerPads(layer.padding).slice(2 * axis, 2 * axis + 2), ui.pair(layer.dilation_rate ?? 1)[axis]];
 export const channelScale = (i) => (i <= 16 ? i : (5 + ((i - 17) & 3)) * 4 << ((i - 17) >> 2));
@@ -43,7 +43,7 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
   const { h, fill, pair, fold, button } = ui, W = STRINGS.stack;
   let place = 0, apart = false, last;
 
-  const layers = () => model.get(key), within = (index, list) => Math.max(0, Math.min(index, list.length - 1));
+  const layers = () => model.get(key), within = (index, list) => max(0, min(index, list.length - 1));
   const at = () => within(current ? model.get(current) : place, layers()), size = () => layers().length;
   const blank = (type) => ({ type, ...LAYER_DEFAULTS[type] }), layer = () => layers()[at()] ?? blank(types[0]);
   const choose = (index, list = layers()) => {
@@ -83,7 +83,7 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
       : own.range(control, { min: +!zeros, max: most[name] }),
       (now) => (zeros ? !layerMode(now) : name in now) && (apart || !i), () => (apart || i ? end : W[name]));
   });
-  add(own.select("type", Object.fromEntries(types.map((type) => [type, type]))));
+  add(own.select("type", fromEntries(types.map((type) => [type, type]))));
   add(own.range("filters", { max: channelPlace(1024), format: () => `${layer().filters}` }), (now) => "filters" in now);
   for (const name of ["kernel_size", "strides", "dilation_rate", "output_padding"]) {
     addSides(name, rectangular ? W.sides.map((end) => fill(end, { name: W[name] })) : [W[name]]);
@@ -96,7 +96,7 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
     apart = tick.checked;
     // Linked again: the first side's number for all.
     if (apart) draw();
-    else choose(at(), change((old) => Object.fromEntries(Object.entries(old).map(([name, value]) => [name, [value].flat(2)[0]]))));
+    else choose(at(), change((old) => fromEntries(entries(old).map(([name, value]) => [name, [value].flat(2)[0]]))));
   } });
   add(h("label", { class: "cnnlib-check" }, tick, rectangular ? W.apart : W.endsApart), (now) => rectangular || !layerMode(now));
 
@@ -129,7 +129,7 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
 
   const draw = () => {
     const now = layer(), all = layers(), index = at();
-    apart ||= Object.values(now).some(Array.isArray);
+    apart ||= Object.values(now).some(isList);
     all.forEach((one, i) => {
       const own = list.children[i] ?? list.appendChild(button("", () => choose(i)));
       ui.put(own, card ? card(i) : `${i + 1} ${layerText(one)}${note(i)}`);
@@ -139,12 +139,12 @@ export const layerStack = ({ view, model, key, label, current, types, most, rect
     while (list.children[all.length]) list.lastChild.remove();
     for (const [able, own] of acts) own.ariaDisabled = !able();
     settings.hidden = !all[0];
-    settings.firstChild.textContent = fill(W.chosen, { i: index + 1, count: all.length });
+    ui.put(settings.firstChild, fill(W.chosen, { i: index + 1, count: all.length }));
     tick.checked = apart;
     explicit.hidden = "output_padding" in now;
     for (const [element, there, name] of inputs) {
       element.hidden = !there(now);
-      if (name) element.firstChild.textContent = name();
+      if (name) ui.put(element.firstChild, name());
     }
     // Shown anew only where another layer is meant: a change of the trait shows its parts by itself.
     if (last !== index) part.refresh();

@@ -1,9 +1,9 @@
 // Train here: a small CNN learns drawn pictures in a worker (train_job.js); the page shows how, and the Keras code of it.
 // DATA (train_here.json): the plan of a run, what the sliders offer, presets, the Keras code line by line, where
 // "?norm|..." is there only with batch normalisation.
-const W = STRINGS["train-here"], { h, s: svg, paint, put, fill, big, count } = ui;
-const { plan: PLAN, most: MOST, rates: RATES, batches: BATCHES, sets: SETS, presets: PRESETS, base: BASE } = DATA, { abs, log, max, min, round, sqrt } = Math;
-const KEYS = Object.keys(BASE), SIDE = 32, SIZE = SIDE * SIDE * 3, MEAN = 10; // batches that one point of a training curve is a mean of
+const W = STRINGS["train-here"], { h, s: svg, put, fill, big, count } = ui;
+const { plan: PLAN, most: MOST, rates: RATES, batches: BATCHES, sets: SETS, presets: PRESETS, base: BASE } = DATA, { log, sqrt } = Math;
+const KEYS = Object.keys(BASE), SIDE = 32, MEAN = 10; // batches that one point of a training curve is a mean of
 const CALM = 8000; // ms between two things that a running net says of itself
 
 const nearest = (list, value) => list.reduce((best, x, i) => (abs(log(x / value)) < abs(log(list[best] / value)) ? i : best), 0);
@@ -14,12 +14,12 @@ const shownSteps = (checks) => checks * PLAN.every;
 
 // --- pictures: a canvas as large as its pixels, which CSS makes larger ---
 const canvas = (side) => h("canvas", { width: side, height: side, "aria-hidden": "true" });
-const paintPicture = (to, pixels) => paint(to, SIDE, SIDE, (i, c) => pixels[3 * i + c]);
+const paintPicture = (to, pixels) => paintPixels(to, SIDE, SIDE, (i, c) => pixels[3 * i + c]);
 // A filter: grey is 0, and its largest weight, above or below, is full colour
 function paintFilter(to, kernel, f) {
   let most = 1e-9;
   for (let i = f; i < kernel.length; i += 16) most = max(most, abs(kernel[i]));
-  paint(to, 5, 5, (i, c) => 128 + 127 * kernel[(3 * i + c) * 16 + f] / most);
+  paintPixels(to, 5, 5, (i, c) => 128 + 127 * kernel[(3 * i + c) * 16 + f] / most);
 }
 
 // --- curves, in the units of the picture ---
@@ -51,7 +51,7 @@ function chart(kind) {
       accuracy && [svg("path", { class: "chance", d: `M${BOX.left} ${y(0.1)}H${BOX.right}` }), svg("text", { x: BOX.right + 4, y: y(0.1) + 4 }, W.guessing)]].flat(9));
     }
     const points = { train: trained(run), held: looked(run), ghost: before ? trained(before) : [], ghostHeld: before ? looked(before) : [] };
-    for (const [key, list] of Object.entries(points)) parts[key].setAttribute("d", line(list));
+    for (const [key, list] of entries(points)) parts[key].setAttribute("d", line(list));
     parts.dots.setAttribute("d", points.held.map(([a, b]) => `M${a.toFixed(1)} ${b.toFixed(1)}h0`).join(""));
     const last = ["train", "held"].map((key) => points[key].at(-1)), apart = last[0] && last[1] ? last[0][1] - last[1][1] : 99;
     const push = abs(apart) < 13 ? (13 - abs(apart)) / 2 * (apart < 0 ? -1 : 1) : 0;
@@ -72,7 +72,7 @@ export default {
       set: ["pictures", (value) => nearest(SETS, value), (i) => SETS[i]],
     });
     const view = ui.view({ model, el, name: "train-here" }), get = (key) => traits.get(key);
-    const settings = () => Object.fromEntries(KEYS.map((key) => [key, get(key)])), steps = () => shownSteps(get("checks"));
+    const settings = () => fromEntries(KEYS.map((key) => [key, get(key)])), steps = () => shownSteps(get("checks"));
     const engine = makeEngine(), shapes = makeShapes10(), training = makeTraining();
     let net, netOf, worker, phase = "new", run, before, serial = 0, sent = false, settled = true, saidAt = 0, note = "";
 
@@ -149,7 +149,7 @@ export default {
       if (netOf === now) return;
       netOf = now;
       net = engine.load(training.net(settings()), get("seed"));
-      const size = (l, learnt) => Object.entries(l.weights ?? {}).reduce((sum, [name, values]) => sum + (learnt && name.startsWith("moving") ? 0 : values.length), 0);
+      const size = (l, learnt) => entries(l.weights ?? {}).reduce((sum, [name, values]) => sum + (learnt && name.startsWith("moving") ? 0 : values.length), 0);
       const sum = (learnt) => big(net.layers.reduce((all, l) => all + size(l, learnt), 0));
       put(chips, net.layers.map((l) => h("li", h("b", W.layers[l.type]), fill(W.details[l.type] ?? "", { filters: l.filters, k: l.kernel_size, strides: l.strides, rate: l.rate }), h("span", by(l.shape)),
         size(l) > 0 && h("small", fill(W.params, { n: big(size(l)) })))));
