@@ -84,7 +84,7 @@ def test_ci_installs_the_programs_that_the_tests_look_for():
     installed = re.findall(r"^command -v (\S+) >/dev/null \|\| missing\+=\(\S+\)$", script, re.MULTILINE)
     tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*.py"))
     looked_for = re.findall(r'shutil\.which\("([^"]+)"\)', tests)
-    assert set(installed) == {"chromium", "firefox-esr", "node"} <= set(looked_for)
+    assert set(installed) == {"chromium-headless-shell", "firefox-esr", "node"} <= set(looked_for)
 
 
 def test_tests_run_on_every_push_to_main_and_every_pull_request():
