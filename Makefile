@@ -25,7 +25,7 @@ endif
 NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab test package execute notebooks student test-colab set-repo new-chapter lint format record bench bench-training clean
+.PHONY: help book serve lab test package execute notebooks student grade test-colab set-repo new-chapter lint format record bench bench-training clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,11 +67,15 @@ execute: $(READY)  ## execute the notebooks on Shapes-10
 notebooks: $(READY)  ## make notebooks/ from book/
 	$(BIN)/python tools/notebooks.py
 
-student: notebooks  ## the notebooks without their solutions, in student/
-	rm -rf student
+student: notebooks  ## what a class gets, made anew in student/: the package and the notebooks without solutions
+	rm -rf student build
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir student .
 	$(BIN)/jupyter nbconvert --to notebook --output-dir student --TagRemovePreprocessor.enabled=True \
 		--TagRemovePreprocessor.remove_cell_tags=solution \
 		--TagRemovePreprocessor.remove_cell_tags=remove-cell notebooks/*.ipynb
+
+grade: $(READY)  ## FILES="a.ipynb b.ipynb": run what comes back, list each exercise and what became of it
+	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(BIN)/python tools/grade.py $(FILES)
 
 $(COLAB_READY): tests/colab-constraints.txt pyproject.toml
 	@test -n "$(COLAB_PYTHON)" || { echo "Colab runs Python 3.13, which is not here. Install it, or name it: make test-colab COLAB_PYTHON=..."; exit 1; }
@@ -82,11 +86,11 @@ $(COLAB_READY): tests/colab-constraints.txt pyproject.toml
 test-colab: $(COLAB_READY)  ## execute every chapter under Colab's versions
 	CNNLIB_DATASET=shapes10 CNNLIB_SCALE=ci $(COLAB_VENV)/bin/pytest $(NBVAL) -n 2 --dist loadscope notebooks
 
-set-repo: $(READY)  ## URL=https://github.com/OWNER/NAME: set the course's public address
+set-repo: $(READY)  ## URL=https://github.com/OWNER/NAME: set the course's public address (URL=none: take it away)
 	$(BIN)/python tools/set_repo.py "$(URL)"
 	$(BIN)/python tools/notebooks.py
 
-new-chapter: $(READY)  ## NAME=11-lenet TITLE="LeNet": begin a chapter from the template
+new-chapter: $(READY)  ## NAME=17-mobilenet TITLE="MobileNet": begin a chapter from the template
 	$(BIN)/python tools/new_chapter.py "$(NAME)" "$(TITLE)"
 
 lint: $(READY)  ## check the Python code's style

@@ -12,7 +12,7 @@ here, trained by ``training.fit``, on pixels 0 to 255. "Notes" is a class in flo
 notes: 32, and 1024 where they train Inception10. Inference is Keras's ``predict`` in batches of 32.
 
 Blocks of four runs (ours, notes, notes, ours; the next block the other way round) let a machine that grows faster or slower
-favour neither. Each block gives one ratio, ours to notes in images a second; the table shows their median and range. What
+favour neither. (Both run in one process, so the notes' code too keeps the memory that it frees: ``cnnlib.training.memory``.) Each block gives one ratio, ours to notes in images a second; the table shows their median and range. What
 is done once (making nets, tracing, reading images in, validation) comes before or between the times. It prints; it judges nothing.
 """
 
@@ -124,11 +124,11 @@ def compare(ours, notes, batch_size, seconds, blocks):
 
     A run of the slower one takes about ``seconds``; it is one step at least.
     """
-    # The first call traces, the second shows how many steps fill the time: enough of them that starting does not count.
-    for run in (ours, notes):
-        run(random_images(2 * batch_size), batch_size)
+    # Twice: the first time traces, the second shows how many steps fill the time, enough of them that starting does not count.
     trial = random_images(min(16 * batch_size, 4096))
-    slower = max(run(trial, batch_size) for run in (ours, notes)) / (len(trial.x) // batch_size)
+    for _ in range(2):
+        spent = [run(trial, batch_size) for run in (ours, notes)]
+    slower = max(spent) / (len(trial.x) // batch_size)
     images = random_images(max(1, round(seconds / slower)) * batch_size)
     times = {"ours": [], "notes": []}
     runs = {"ours": ours, "notes": notes}

@@ -48,7 +48,8 @@ class Entry(NamedTuple):
     layers' outputs for one picture in float32, which training keeps for the way back. receptive_field: cells of the picture
     that one cell of the last maps sees. seconds: the training steps of one epoch on all 45,000 pictures, in the notes'
     batches; of a run of yours, what its fastest epoch would take for as many. None: not known.
-    records: one a seed; empty where nothing is recorded.
+    records: one a seed; empty where nothing is recorded. twin: of a run of yours, the title of the course's net that it
+    trained; None for another net, or one of the course's with other layers than it has here.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Entry(NamedTuple):
     seconds: float | None
     records: list
     mine: bool = False
+    twin: str | None = None
 
     @property
     def validation(self):
@@ -160,15 +162,19 @@ def _entry_of(run, word):
     # The fastest epoch, for the first one traces the net; a validated picture takes a forward pass, a third of a step.
     pictures = run.recipe["images"] + run.recipe["validation_images"] / 3
     seconds = min(run.history["seconds"]) * ALL_IMAGES / pictures
+    net, costs = run.model.name, _costs(run.model)
     recipe = {**run.recipe, "epochs": len(run.history["loss"])}
+    # Another width, other layers or other pictures make another net, whatever its name.
+    same = net in FAMILY and costs == _costs_of(net)
     record = {"recipe": recipe, "history": run.history, "test": run.test_metrics, "seed": recipe["seed"]}
     return Entry(
-        f"{word}: {title(run.model.name)}",
-        run.model.name,
-        *_costs(run.model),
+        f"{word}: {title(net)}{', changed' if net in FAMILY and not same else ''}",
+        net,
+        *costs,
         seconds,
         [record],
         mine=True,
+        twin=title(net) if same else None,
     )
 
 
@@ -210,10 +216,17 @@ class Family(list):
         if missing:
             lines.append(f"No record yet: {', '.join(missing)}")
         lines.append(
-            f"Seconds: training steps on {ALL_IMAGES:,} pictures, {self.speed['gpu'] or self.speed['cpu']}, "
-            f"{self.speed['cores']} cores" + ("; of yours: this machine" if any(entry.mine for entry in self) else "")
+            f"Seconds: training steps on {ALL_IMAGES:,} pictures in the notes' batches, "
+            f"{self.speed['gpu'] or self.speed['cpu']}, {self.speed['cores']} cores; {self._formats()}"
+            + ("; of yours: this machine" if any(entry.mine for entry in self) else "")
         )
         return "\n".join(lines)
+
+    def _formats(self):
+        formats = {}
+        for net in self.speed["nets"]:
+            formats.setdefault(net["precision"], []).append(title(net["net"]))
+        return "; ".join(f"{precision}: {', '.join(nets)}" for precision, nets in formats.items())
 
     def show(self):
         """Display the table, the curves, and accuracy against multiply-accumulates."""
@@ -230,11 +243,11 @@ class Family(list):
     def curves(self, metric="accuracy"):
         """Draw a panel a net: its training and validation, the others' validation behind, your runs in front."""
         panels = {entry.title: entry.history for entry in self.recorded if not entry.mine}
-        titles = {entry.net: entry.title for entry in self.recorded if not entry.mine}
+        titles = {entry.title for entry in self.recorded if not entry.mine}
         over = {}
         for entry in self:
             if entry.mine:
-                panel = titles.get(entry.net, entry.title)
+                panel = entry.twin if entry.twin in titles else entry.title
                 panels.setdefault(panel, {})
                 over.setdefault(panel, []).append(entry.history)
         return figures.small_multiples(panels, over, metric)

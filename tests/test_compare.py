@@ -94,7 +94,9 @@ def test_the_seconds_come_from_the_benchmark(family):
     for net in speed["nets"]:
         assert family[net["net"]].seconds == pytest.approx(45_000 / net["training"]["ours_per_second"])
         assert net["training"]["batch_size"] == (1024 if net["net"] == "inception10" else 32)
-    assert speed["cpu"] in family.conditions
+        line = next(line for line in family.conditions.splitlines() if line.startswith("Seconds: "))
+        assert family[net["net"]].title in line.split(f"; {net['precision']}: ")[1].split(";")[0]
+    assert speed["cpu"] in line and "in the notes' batches" in line
 
 
 def test_the_table_says_it_all_as_text_and_as_html(family):
@@ -135,6 +137,19 @@ def test_a_net_that_the_course_has_not_gets_a_panel_of_its_own():
     both = compare.family(mine=run)
     titles = [ax.get_title(loc="left") for ax in both.curves().axes]
     assert titles[-1] == both[-1].title == f"yours: {run.model.name}"
+
+
+def test_a_changed_net_of_the_course_is_not_laid_over_it():
+    rng = np.random.default_rng(0)
+    few = Split(rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8), rng.integers(0, 10, (20, 1)))
+    net = training.build(models.inception10, filters=4, blocks=1)
+    assert net.name == "inception10"
+    both = compare.family(
+        mine=training.fit(net, Dataset("few", (), few, few, few), epochs=1, batch_size=20, progress=False)
+    )
+    assert (
+        both[-1].title == "yours: Inception10, changed" == [ax.get_title(loc="left") for ax in both.curves().axes][-1]
+    )
 
 
 def test_show_prints_the_table_and_says_the_figures(family, capsys):

@@ -285,7 +285,7 @@ def test_a_function_that_spoils_its_input_spoils_nothing_else():
 # --- hints, report, ids -------------------------------------------------------------------------------------
 
 
-def test_report_shows_the_last_verdict_of_what_was_tried(monkeypatch, capsys):
+def test_report_shows_the_last_verdict_on_each_exercise_of_a_chapter(monkeypatch, capsys):
     monkeypatch.setattr(exercises, "_tried", {})
     exercises.report()
     exercises.check("first-cnn.valid", None)
@@ -295,12 +295,19 @@ def test_report_shows_the_last_verdict_of_what_was_tried(monkeypatch, capsys):
         exercises.check("first-cnn.accuracy", learner_who_fails)
     first, *checks = capsys.readouterr().out.splitlines()
     assert first == "No exercise has been checked in this kernel."
+    # The chapter's own solutions run in the same kernel, in the full notebook.
+    exercises.check("cifar10.memory", sample("cifar10.memory").solution, strict=True)
+    with pytest.raises(ExerciseError):
+        exercises.check("first-cnn.valid", None, strict=True)
+    capsys.readouterr()
     exercises.report()
-    assert capsys.readouterr().out.splitlines() == [
-        "first-cnn.valid: correct",
-        "cifar10.memory: incorrect",
-        "first-cnn.accuracy: stopped by an error",
-    ]
+    said = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    assert {id: verdict for id, verdict in said.items() if verdict != "not checked"} == {
+        "first-cnn.valid": "correct",
+        "cifar10.memory": "incorrect",
+        "first-cnn.accuracy": "stopped by an error",
+    }
+    assert list(said) == [id for id in exercises._exercises if id.split(".")[0] in ("first-cnn", "cifar10")]
 
 
 @pytest.mark.parametrize("call", [exercises.hint, lambda id: exercises.check(id, 1), lambda id: exercises.judge(id, 1)])

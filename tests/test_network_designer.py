@@ -682,6 +682,13 @@ def test_fixed_rows_are_shown(open_widget):
     assert not edit.get_by_label("Layer type").is_visible() and edit.get_by_role("button", name="Remove").is_visible()
 
 
+@pytest.mark.parametrize("name", [{}, {"name": "constructor"}, {"name": "later"}], ids=str)
+def test_a_shared_row_names_one_before_it(open_widget, name):
+    widget = NetworkDesigner(layers=["Rescaling", {"type": "Shared"} | name, {"type": "Flatten", "name": "later"}])
+    assert "no row before it has that name" in widget.problem
+    assert agrees(widget, read(open_widget(widget)))
+
+
 def test_first_slider_changes_what_is_seen(open_widget):
     page = open_widget(NetworkDesigner())
     first = root(page).locator("input").first

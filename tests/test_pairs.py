@@ -40,6 +40,31 @@ def test_made_again_the_notebooks_are_the_same_bytes(copy):
         assert again == (ROOT / "notebooks" / f"{name}.ipynb").read_bytes(), f"run `make notebooks`: {name}"
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_links_between_chapters_lead_to_notebooks(name):
+    path = ROOT / "notebooks" / f"{name}.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    links = [
+        link
+        for cell in cells
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", cell.source * (cell.cell_type == "markdown"))
+    ]
+    assert all((path.parent / link).exists() for link in links), links
+    assert not [link for link in links if link.startswith("../") and Path(link).stem in CHAPTERS]
+    assert links or name not in ("index", "16-compared")
+
+
+def test_a_notebook_that_was_run_loses_its_outputs_and_keeps_its_ids(copy):
+    path = copy / "notebooks" / f"{CHAPTERS[1]}.ipynb"
+    before = path.read_bytes()
+    notebook = nbformat.read(path, as_version=4)
+    for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs, cell.execution_count = [nbformat.v4.new_output("stream", text="an answer")], number
+    nbformat.write(notebook, path)
+    pairs.make_pairs(copy)
+    assert path.read_bytes() == before
+
+
 def test_an_edited_chapter_is_noticed_and_a_stale_notebook_goes(copy):
     page = copy / "book" / f"{CHAPTERS[0]}.md"
     page.write_text(page.read_text() + "\nA new last line.\n")
@@ -59,7 +84,7 @@ def test_a_notebook_holds_no_output_and_every_cell_has_an_id(name):
 
 def names_of(source):
     """Return the global names that a cell binds, and those that it reads, in its functions too."""
-    code = "\n".join("pass" if re.match(r"\s*[%!]", line) else line for line in source.splitlines())
+    code = re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE)
     top = symtable.symtable(code, "cell", "exec")
     bound, read, tables = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}, set(), [top]
     while tables:
@@ -122,6 +147,9 @@ def test_the_address_reaches_every_setup_cell_and_can_be_taken_away(copy):
     assert address(copy) == "https://github.com/owner/name"
     for name in CHAPTERS:
         assert "git+https://github.com/owner/name" in (copy / "book" / f"{name}.md").read_text()
+    assert needs_the_hidden([nbformat.v4.new_code_cell(setup_cell("https://github.com/owner/name"))]) == []
+    pairs.make_pairs(copy)
+    assert "](https://github.com/owner/name/blob/main/book/" in (copy / "notebooks" / "index.ipynb").read_text()
     set_repo("", copy)
     assert {path: path.read_text() for path in before} == before
 

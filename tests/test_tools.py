@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import jupytext
+import nbformat
 import pytest
+from exercise_samples import collect
 
 import notebooks as pairs
+from grade import main as grade
 from new_chapter import new_chapter
 from set_repo import address, setup_cell
 
@@ -46,8 +49,37 @@ def test_a_bad_name_leaves_nothing_behind(name, title, empty):
 
 def test_a_chapter_is_never_written_over(empty):
     new_chapter("11-lenet", "LeNet", empty)
-    with pytest.raises(FileExistsError):
-        new_chapter("11-lenet", "Another", empty)
+    for name in ("11-lenet", "11-mobilenet"):
+        with pytest.raises(FileExistsError, match="number 11 is taken by 11-lenet.md"):
+            new_chapter(name, "Another", empty)
+    assert [page.name for page in (empty / "book").iterdir()] == ["11-lenet.md"]
+
+
+def test_what_comes_back_is_graded(tmp_path, capsys):
+    """A right answer, a wrong one, one that cannot be read, one that never ends; and files that are no notebooks."""
+    exercise = 'from cnnlib import exercises\nexercises.check("{}", {})'
+    cells = [
+        exercise.format("cifar10.memory", collect()["cifar10.memory"].ready().solution),
+        exercise.format("first-cnn.valid", None),
+        "answer = (1,\n" + exercise.format("first-cnn.accuracy", "answer"),
+        "while True:\n    pass",
+        'open("left", "w").write("behind")\n' + exercise.format("cifar10.chance", 3),
+    ]
+    handed_in = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    path, broken = tmp_path / "ann.ipynb", tmp_path / "bob.ipynb"
+    nbformat.write(handed_in, path)
+    broken.write_text("no notebook")
+    before = path.read_bytes()
+    assert grade([str(broken), str(path), "--seconds", "5"]) == 1
+    first, second, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{broken}: cannot be read as a notebook") and second == f"{path}: 1 correct"
+    said = dict(line.strip().split(": ") for line in lines)
+    assert said["cifar10.memory"] == "correct" and said["first-cnn.valid"] == "not attempted"
+    assert (
+        said["first-cnn.accuracy"] == said["first-cnn.rows"] == "not checked" and said["cifar10.chance"] == "incorrect"
+    )
+    assert len(said) == 8 and path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ann.ipynb", "bob.ipynb"]
 
 
 def test_make_alone_lists_every_target():

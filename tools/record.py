@@ -6,7 +6,8 @@ writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). "baseline-asl
 batch normalisation and dropout in inference mode, "baseline-without-b" the one without its B. `--recipe long`
 trains for 30 epochs in batches of 128 and adds its name: baseline-long.json; so do the other recipes. The weights
 of a few small nets are kept too, for the pages in which they live: cnnlib/results/weights/baseline-better.json. The
-checkpoint lies outside git, in runs/; after a kill the same command goes on. The test set is used once, at the end.
+checkpoint lies outside git, in runs/; after a kill the same command goes on, on a machine that chooses another number
+format with `--policy` and the first one's. The test set is used once, at the end.
 """
 
 import argparse
@@ -97,6 +98,7 @@ def parse(arguments=None):
     parser.add_argument("net", choices=NETS)
     parser.add_argument("--recipe", choices=RECIPES, default="notes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--policy", help="number format, such as float32 (default: the one that suits net and machine)")
     parser.add_argument("--run-dir", type=Path, help="folder of the checkpoint (default: runs/NAME)")
     parser.add_argument("--dirty", action="store_true", help="record although the code is not committed")
     parser.add_argument(
@@ -114,7 +116,7 @@ def main(arguments=None):
     dataset = data.load_cifar10()
     builder, changes = NETS[options.net]
     # The paper's nets are compared with one another: all in one number format.
-    policy = "float32" if builder is models.cifar_resnet else None
+    policy = options.policy or ("float32" if builder is models.cifar_resnet else None)
     model = training.build(builder, seed=options.seed, policy=policy, **changes)
     amount = settings(options.net, options.recipe, len(dataset.train.x))
     if options.trial:

@@ -19,15 +19,20 @@ try:
     import cnnlib
 except ModuleNotFoundError:
     %pip install -q "cnnlib @ git+{url}"
+    import cnnlib
 """
 WITHOUT_ADDRESS = """\
-# Setup: the course has no public address yet, so its package comes from your clone of it.
+# Setup: the course has no public address yet, so its package comes from your copy of it.
 try:
     import cnnlib
 except ModuleNotFoundError as missing:
+    import sys
+
     raise ModuleNotFoundError(
-        "cnnlib is missing: run  pip install -e .  in the course's folder"
-        " (pip install -e '.[cpu]'  only where TensorFlow is missing too)"
+        "cnnlib is missing. In a terminal, in the course's folder, run "
+        f'"{sys.executable}" -m pip install -e . (".[cpu]" for the dot where '
+        "TensorFlow is missing too; for -e . a wheel that you were given), "
+        "then restart the kernel."
     ) from missing
 """
 
@@ -43,7 +48,10 @@ def setup_cell(url: str) -> str:
 
 
 def set_repo(url: str, root: Path = ROOT) -> None:
-    """Write the address into _config.yml and into every chapter's setup cell; "" takes it away."""
+    """Write the address into _config.yml and into every chapter's setup cell; "" takes it away.
+
+    ValueError for an address that Colab cannot open, before anything is written.
+    """
     if url and not ADDRESS.fullmatch(url):
         raise ValueError(f"URL={url!r} is no address that Colab can open; valid: https://github.com/OWNER/NAME")
     config = root / "_config.yml"
@@ -55,6 +63,11 @@ def set_repo(url: str, root: Path = ROOT) -> None:
 
 if __name__ == "__main__":
     try:
-        set_repo(sys.argv[1] if len(sys.argv) > 1 else "")
+        url = sys.argv[1] if len(sys.argv) > 1 else ""
+        if not url:
+            raise ValueError(
+                "URL is missing; valid: URL=https://github.com/OWNER/NAME, or URL=none to take the address away"
+            )
+        set_repo("" if url == "none" else url)
     except ValueError as error:
         sys.exit(str(error))

@@ -3,7 +3,7 @@
     from cnnlib import exercises
     exercises.check("dense-to-convolution.window-sum", answer)  # correct, incorrect (and why), not attempted
     exercises.hint("dense-to-convolution.window-sum")           # the first hint; then n=2, n=3
-    exercises.report()                                          # one line an exercise tried in this kernel
+    exercises.report()                                          # a line an exercise of each chapter that was tried
 
 One file a chapter holds that chapter's exercises, in a tuple `EXERCISES`; a new file is found by itself.
 Nothing here prints an answer, and an error in the learner's own code always reaches the learner.
@@ -32,14 +32,15 @@ def _collect():
 
 
 _exercises = _collect()
-_tried = {}  # id -> the last outcome in this kernel, in the order of the first try
+_tried = {}  # id -> the learner's last outcome in this kernel
 
 
 def check(id, answer, strict=False):
     """Print whether the answer is correct, incorrect (and why), or not attempted yet.
 
     id: the exercise's name, as it stands in the chapter. answer: a plain number, NumPy array, tuple or list
-    of these, or the function or class that the exercise asks for. strict: raise unless correct.
+    of these, or the function or class that the exercise asks for. strict: for a chapter's own solution; raise unless
+    correct, and leave ``report`` alone.
     Raises ExerciseError where strict says so, and where the learner's own code raised (that error is its
     cause); ValueError for an unknown id.
     """
@@ -47,10 +48,12 @@ def check(id, answer, strict=False):
     try:
         verdict = exercise.judge(answer)
     except ExerciseError as error:
-        _tried[id] = "stopped by an error"
+        if not strict:
+            _tried[id] = "stopped by an error"
         print(f"Exercise {id}: {error}")
         raise
-    _tried[id] = verdict.status
+    if not strict:
+        _tried[id] = verdict.status
     text = f"Exercise {id}: {verdict.status}. {verdict.feedback}".rstrip()
     print(text)
     if verdict.status != "correct":
@@ -78,11 +81,17 @@ def hint(id, n=1):
 
 
 def report():
-    """Print one line for each exercise tried in this kernel: its id and the last verdict."""
+    """Print a line for each exercise of the chapters that were tried in this kernel: its id and the last verdict."""
     if not _tried:
         print("No exercise has been checked in this kernel.")
-    for id, outcome in _tried.items():
-        print(f"{id}: {outcome}")
+    chapters = {_chapter(id) for id in _tried}
+    for id in _exercises:
+        if _chapter(id) in chapters:
+            print(f"{id}: {_tried.get(id, 'not checked')}")
+
+
+def _chapter(id):
+    return id.partition(".")[0]
 
 
 def _find(id):

@@ -90,7 +90,7 @@ TAPS = KERNEL**2
 
 
 def _read(row, column):
-    """Return how many of the taps of one output lie on the map and not on the padding."""
+    """Return how many cells of the window of one output lie on the map and not on the padding."""
     on = [sum(0 <= cell < SIDE for cell in geometry.window(SIDE, i, KERNEL, padding="same")) for i in (row, column)]
     return on[0] * on[1]
 
@@ -105,13 +105,13 @@ zeros = value_exercise(
     hints=(
         "Draw the map with a ring of zeros around it, lay the window on a corner, and count the cells on the ring.",
         "How many corners, how many other edge cells, how many inner cells has the map?",
-        "Each tap of each output is one product for every pair of an input channel and a filter.",
+        "Each cell of each window is one product for every pair of an input channel and a filter.",
     ),
     truth=lambda: (CORNER, EDGE, MIDDLE, ALL, ALL * PAIRS),
     mistakes=(
         Mistake(
             "read, not missed",
-            "You counted the taps that lie on the map: the question is about those that meet a zero.",
+            "You counted the cells that lie on the map: the question is about those that are a zero.",
             lambda: (TAPS - CORNER, TAPS - EDGE, TAPS - MIDDLE, None, None),
         ),
         Mistake(

@@ -52,7 +52,7 @@ def save(path, state, groups):
         CheckpointError: the disk is full or refuses; the file that was there before is untouched.
 
     """
-    arrays = {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
+    arrays = {f"{name}/{i}": _own(array) for name, group in groups.items() for i, array in enumerate(group)}
     arrays["state"] = np.array(json.dumps({"state": state, "sizes": {k: len(v) for k, v in groups.items()}}))
     try:
         write_atomically(path, lambda file: np.savez(file, **arrays))
@@ -62,6 +62,11 @@ def save(path, state, groups):
             f"the checkpoint {str(path)!r} could not be written: {error.strerror or error}. {kept}"
             "Free some space or choose another run_dir, then call fit again."
         ) from error
+
+
+def _own(array):
+    # An .npz knows NumPy's own types only. float32 holds each bfloat16 exactly.
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def load(path):

@@ -217,10 +217,11 @@ def _compile(model, x, y, validation_y, learning_rate, steps_a_call):
 
 
 def _watches_batches(callback):
+    # Keras calls the two without "train" in their names from those with it.
     plain = keras.callbacks.Callback
     return any(
         getattr(getattr(callback, name), "__func__", None) is not getattr(plain, name)
-        for name in ("on_train_batch_begin", "on_train_batch_end")
+        for name in ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     )
 
 

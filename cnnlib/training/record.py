@@ -107,7 +107,8 @@ class Run:
     def record(self, name=None):
         """Return the run as a JSON-able dict, checked by ``check_record``.
 
-        ``wall_seconds`` is the sum of the epochs' seconds, None where they ran on different hardware. ``git``
+        ``wall_seconds`` is the sum of the epochs' seconds by the clock (pauses, and other work on the machine, are in
+        it), None where they ran on different hardware. ``git``
         is None where the code lies in no repository; ``dirty`` means that the code differed from the commit.
         """
         record = {

@@ -93,13 +93,13 @@ function oneLayer(L, taken, classes) {
 // A row a layer: what it reads, its tensor (null: none) and numbers; a block's `inner` rows; `problem`, [key, values],
 // or [] where something that it reads has no output. `leaves`: [bytes, places read] of every layer, and of the input.
 function solve(layers, first, classes, leaves) {
-  const rows = [], names = {};
+  const rows = [], names = new Map();
   layers.forEach((L, i) => {
     const from = reads(L, i), taken = from.map((place) => (place < 0 ? first : rows[place].tensor)), begin = leaves.length;
     const row = { L, from, taken, tensor: null };
     try {
       if (taken.includes(null)) fail();
-      const known = L.type === "Shared" ? names[L.name] ?? fail("shared", { name: L.name ?? "" }) : L;
+      const known = L.type === "Shared" ? L.name && names.get(L.name) || fail("shared", { name: L.name ?? "" }) : L;
       if (isBlock(L)) {
         needMap(taken[0].shape);
         row.inner = solve(expand(L), taken[0], classes, leaves);
@@ -119,7 +119,7 @@ function solve(layers, first, classes, leaves) {
       leaves.length = begin;
       row.problem = error;
     }
-    names[L.name] ??= L;
+    if (!names.has(L.name)) names.set(L.name, L);
     rows.push(row);
   });
   return rows;
