@@ -4,7 +4,8 @@ An entry of the glossary is one paragraph of plain Markdown:
 
     <a id="term-padding"></a>**padding** (zero padding), <span lang="zh-Hans">填充</span>: Its sentence. [Link](page.md)
 
-The first place where a page's own text names a term becomes a link, with the sentence as its title.
+The first place where a page's own text names a term becomes a link, with the sentence as its title. A page that uses the
+word for something else says so once, `<span>unit</span>`, and has no link for it from there on.
 """
 
 import re
@@ -95,12 +96,14 @@ def link_terms(doctree, linker: Linker, address: str) -> None:
     for paragraph in list(doctree.findall(nodes.paragraph)):
         if isinstance(paragraph.parent, _ELSEWHERE) or _is_overview(paragraph):
             continue
-        in_link = False  # between a raw <a ...> and its </a>
+        inside = ""  # the raw <a ...> or <span> whose end has not come yet
         for node in list(paragraph.findall()):
             if isinstance(node, nodes.raw):
-                tags = re.findall(r"<(/?)a\b", node.astext())
-                in_link = not tags[-1] if tags else in_link
-            elif isinstance(node, nodes.Text) and not in_link and _is_plain(node, paragraph):
+                for end, name in re.findall(r"<(/?)(a|span)\b", node.astext()):
+                    inside = "" if end else name
+            elif isinstance(node, nodes.Text) and inside == "span":
+                linker.find(node.astext(), known)
+            elif isinstance(node, nodes.Text) and not inside and _is_plain(node, paragraph):
                 # *Dropout* is a term, but the title of a paper stays as it is.
                 if isinstance(node.parent, nodes.emphasis) and not linker.is_term(node.astext()):
                     continue

@@ -480,6 +480,14 @@ def test_the_mouse_shows_what_a_cell_touches(open_widget):
     assert sum_text(page) == start and place(page) == 0
 
 
+def test_a_contrast_theme_leaves_the_marks(open_widget):
+    page = open_widget(ConvExplorer())
+    frame = "getComputedStyle(document.querySelector('.cnnlib-board td.in')).boxShadow"
+    shown = page.evaluate(frame)
+    page.emulate_media(forced_colors="active")
+    assert page.evaluate(frame) == shown != "none"
+
+
 def test_a_click_pins_and_lets_go(open_widget):
     page = open_widget(ConvExplorer())
     pinned = page.locator(".cnnlib-conv-edit")
@@ -901,7 +909,7 @@ def test_padding_is_dashed_zero_and_in_the_sum(open_widget):
 def test_never_read_cells_have_a_pattern_and_words(open_widget):
     page = open_widget(ConvExplorer(**STRIDED))
     assert page.locator("td.unread").count() == 11
-    assert "no window reads 11 of the 36 input cells (rows: 6; columns: 6)" in page.inner_text("main")
+    assert "no window reads 11 of the 36 input cells (counted from 1, rows: 6; columns: 6)" in page.inner_text("main")
     style = page.locator("td.unread").first.evaluate("td => getComputedStyle(td).backgroundImage")
     assert "repeating-linear-gradient" in style
     cell(page, INPUT, 5, 0).click()

@@ -178,6 +178,16 @@ def test_what_is_no_prose_stays():
     ]
 
 
+def test_a_word_that_means_something_else_on_a_page_is_not_linked_there():
+    span = [nodes.raw("", text, format="html") for text in ("<span>", "</span>")]
+    page = nodes.section(
+        "", nodes.paragraph("", "", nodes.Text("A "), span[0], nodes.Text("kernel"), span[1], nodes.Text("."))
+    )
+    page += nodes.paragraph("", "A kernel of a system, a bias.")
+    link_terms(page, Linker(read_terms(SMALL)), "glossary.html")
+    assert [node.astext() for node in page.findall(nodes.reference)] == ["bias"]
+
+
 def test_a_page_names_a_term_once_over_all_its_paragraphs():
     section = nodes.section(
         "", nodes.title("", "kernel"), nodes.paragraph("", "A kernel."), nodes.paragraph("", "A kernel, a bias.")

@@ -841,7 +841,15 @@ def test_state_from_the_address_and_settings_that_are_not_there(open_widget):
     page = open_widget(LookInside(), fragment=fragment)
     shown = read(page)
     assert agree(shown, look.scores) and shown["heading"].startswith("pool1") and close(shown["value"], look.output)
-    put(page, layer="nothing", off=["conv1:99"], channel=50, cell=[900, 0], target=99, sample=12)
+    put(
+        page,
+        layer="nothing",
+        off=["conv1:99", "conv1:", "conv1:-1", "conv1:1.5"],
+        channel=50,
+        cell=[900, 0],
+        target=99,
+        sample=12,
+    )
     shown = read(page)
     text = shown["problems"][0]
     for words in (
@@ -850,7 +858,7 @@ def test_state_from_the_address_and_settings_that_are_not_there(open_widget):
         "no row 900",
         "no picture 13",
         "no class 99",
-        "nothing to switch off called “conv1:99”",
+        *(f"nothing to switch off called “conv1:{map}”" for map in ("99", "", "-1", "1.5")),
     ):
         assert words in text, words
     root(page).get_by_role("button", name="Use what is there").click()

@@ -682,10 +682,22 @@ def test_fixed_rows_are_shown(open_widget):
     assert not edit.get_by_label("Layer type").is_visible() and edit.get_by_role("button", name="Remove").is_visible()
 
 
-@pytest.mark.parametrize("name", [{}, {"name": "constructor"}, {"name": "later"}], ids=str)
-def test_a_shared_row_names_one_before_it(open_widget, name):
-    widget = NetworkDesigner(layers=["Rescaling", {"type": "Shared"} | name, {"type": "Flatten", "name": "later"}])
+@pytest.mark.parametrize("name", [{}, {"name": "constructor"}, {"name": "later"}, {"name": "block"}], ids=str)
+def test_a_shared_row_names_a_layer_before_it(open_widget, name):
+    shared, block = {"type": "Shared"} | name, {"type": "InceptionUnit", "name": "block"}
+    widget = NetworkDesigner(layers=["Rescaling", block, shared, {"type": "Flatten", "name": "later"}])
     assert "no row before it has that name" in widget.problem
+    again = NetworkDesigner(layers=["Rescaling", block, shared, shared])  # nor does one that failed lend its name
+    assert "no row before it has that name" in again.rows[3]["problem"] or "has no output" in again.rows[3]["problem"]
+    page = open_widget(widget)
+    assert agrees(widget, read(page)) and agrees(again, put(page, again))
+
+
+@pytest.mark.parametrize("kind", ["Dense", "BatchNormalization", "Activation", "Flatten", "Conv2D"])
+def test_a_layer_behind_a_single_number(open_widget, kind):
+    number = {"type": "Fixed", "class": "Mine", "seen": [[32, 32, 3]], "shape": [], "window": None}
+    widget = NetworkDesigner(layers=[number | {"params": 0, "trainable_params": 0, "macs": 0}, kind])
+    assert bool(widget.problem) == (kind in ("Dense", "BatchNormalization", "Conv2D"))
     assert agrees(widget, read(open_widget(widget)))
 
 
@@ -830,7 +842,8 @@ def test_a_block_is_unfolded_and_taken_apart(open_widget):
     assert root(page).locator("tr.inner").count() == 0
     before = read(page)["totals"]
     for i, count in ((1, 20), (21, 10)):
-        choose(page, i).get_by_role("button", name="Take apart").click()
+        choose(page, i).get_by_role("button", name="Take apart").press("Enter")
+        assert page.evaluate("document.activeElement.closest('tr') != null"), "the focus stays in the table"
         assert f"In the block's place stand its {count} layers." in (page.wait_for_timeout(400) or status(page))
     assert len(kinds(page)) == 31 and read(page)["totals"] == before
     assert [layer["type"] for layer in net.expand(widget.layers[1])] == kinds(page)[1:21]

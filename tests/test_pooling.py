@@ -704,6 +704,8 @@ def test_the_address_and_a_bad_one(open_widget):
     assert agrees(want, read(page))
     control(page, "same").check()
     page.wait_for_function("location.hash.includes('pooling.padding=same')")
+    page = open_widget(PoolingExplorer(), fragment="#pooling.pinned=[0]")  # pins nothing, and breaks nothing
+    assert page.locator(".cnnlib-board td").count() > 9 and page.get_by_role("button", name="Reset").is_visible()
     page = open_widget(PoolingExplorer(), fragment="#pooling.pool_size=99&pooling.shift=2")
     assert "pooling.pool_size=99" in page.get_by_role("alert").inner_text()
     assert agrees(PoolingExplorer(shift=2), read(page))

@@ -853,6 +853,11 @@ def test_address_carries_the_stack(open_widget):
 
 
 def test_address_that_cannot_be_is_left_out_in_words(open_widget):
+    page = open_widget(SizeCalculator(), fragment="#size-calculator.n=71")  # more than the slider offers
+    slider = page.locator("input[type=range]").first
+    assert slider.input_value() == slider.get_attribute("max") == "71"
+    slider.press("ArrowLeft")
+    assert slider.input_value() == "70"
     page = open_widget(SizeCalculator(), fragment="#size-calculator.n=9999&size-calculator.current=0")
     assert "size-calculator.n=9999" in page.locator(".cnnlib-left-out").text_content()
     assert head(page).startswith("28 × 28")

@@ -39,7 +39,9 @@ def course_dataset():
     except DataError as error:
         if wish == "cifar10":
             raise
-        return _shapes10_with_notice(f"CIFAR-10 could not be had ({error.reason}).")
+        return _shapes10_with_notice(
+            f"CIFAR-10 could not be had ({error.reason}; the course's Data card says what helps)."
+        )
 
 
 def _shapes10_with_notice(why):

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 ATOL = 1e-6  # absolute slack, for truths that are or come near 0
+FLOAT32 = 1e-5  # of an array's largest number: what float32 may lose where large numbers cancel
 
 
 def difference(answer, truth, rtol):
@@ -37,10 +38,16 @@ class _NotPlain(Exception):
 
 
 def _parts_difference(answer, truth, rtol):
+    whole = None
     if type(answer) is np.ndarray and answer.ndim:
-        answer = list(answer)
+        whole, answer = answer.shape, list(answer)
     if type(answer) not in (tuple, list):
         return f"A tuple of {len(truth)} parts is expected, not {_kind(answer)}."
+    if len(answer) != len(truth) and all(np.ndim(part) == 0 for part in truth):
+        flat = [one for part in answer for one in (part if type(part) in (tuple, list, np.ndarray) else [part])]
+        answer = flat if len(flat) == len(truth) else answer  # two triples may stand for six numbers
+    if len(answer) != len(truth) and whole is not None:
+        return f"{len(truth)} parts are expected, and yours is one array of shape {whole}."
     if len(answer) != len(truth):
         return f"{len(truth)} parts are expected and your answer has {len(answer)}."
     for number, (part, true_part) in enumerate(zip(answer, truth, strict=True), start=1):
@@ -54,7 +61,9 @@ def _parts_difference(answer, truth, rtol):
 def _number_difference(numbers, truth, rtol):
     if numbers.shape != truth.shape:
         return f"The shape is {_shape(numbers)} and should be {_shape(truth)}."
-    close = np.isclose(numbers, truth, rtol=rtol, atol=ATOL, equal_nan=True)
+    finite = np.abs(truth[np.isfinite(truth)])
+    atol = max(ATOL, FLOAT32 * finite.max()) if rtol and truth.ndim and finite.size else ATOL
+    close = np.isclose(numbers, truth, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return None
     odd = np.isnan(numbers) & ~np.isnan(truth)

@@ -88,11 +88,12 @@ def value_exercise(id, *, idea, hints, truth, mistakes, rtol=1e-5):
     return Exercise(id, idea, tuple(hints), tuple(mistakes), checker)
 
 
-def function_exercise(id, *, idea, hints, truth, cases, mistakes, rtol=1e-4):
+def function_exercise(id, *, idea, hints, truth, cases, mistakes, rtol=1e-4, differ=difference):
     """Return an exercise whose answer is a function.
 
     truth: the right function. cases: a function of a NumPy Generator (always the same seed) that returns
-    [{argument: value, ...}, ...]: ordinary inputs first, then the edges. Arguments are passed by position.
+    [{argument: value, ...}, ...]: ordinary inputs first, then the edges. Arguments are passed by position. differ: says
+    what differs, as `difference` does.
     """
 
     def checker(answer):
@@ -102,7 +103,7 @@ def function_exercise(id, *, idea, hints, truth, cases, mistakes, rtol=1e-4):
         for case in cases(np.random.default_rng(2024)):
             outcome = call(answer, case, first=not results)
             results.append((case, outcome))
-            problem = problem or _case_problem(case, outcome, truth(*case.values()), rtol)
+            problem = problem or _case_problem(case, outcome, truth(*case.values()), rtol, differ)
         if problem is None:
             return Verdict(CORRECT)
         for mistake in mistakes:
@@ -180,10 +181,10 @@ def describe(case):
     return ", ".join(f"{name} = {_show(value)}" for name, value in case.items())
 
 
-def _case_problem(case, outcome, expected, rtol):
+def _case_problem(case, outcome, expected, rtol, differ):
     if is_empty(outcome):
         return f"Your function returned nothing for {describe(case)}: does every path end in return?"
-    problem = difference(outcome, expected, rtol)
+    problem = differ(outcome, expected, rtol)
     return problem and f"With {describe(case)}: {problem}"
 
 
@@ -191,7 +192,8 @@ def _show(value):
     if isinstance(value, np.random.Generator):
         return "a random generator"
     if not isinstance(value, np.ndarray):
-        return repr(value)
+        text = repr(value)
+        return text if len(text) <= 160 else f"{text[:160]} ..."
     if value.size <= 9:
         numbers = np.array2string(value, precision=3, separator=", ").replace("\n", "")
         return f"{numbers} of dtype {value.dtype}"

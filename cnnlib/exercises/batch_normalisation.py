@@ -163,6 +163,8 @@ def _step(x, gamma, beta, moving_mean, moving_variance, momentum, axes=None, ddo
     new_variance = momentum * moving_variance + (1 - momentum) * keep(variance)
     if using == "new averages":
         mean, variance = new_mean, new_variance
+    if using == "old averages":
+        mean, variance = moving_mean, moving_variance
     below = np.sqrt(variance) + EPSILON if using == "epsilon outside" else np.sqrt(variance + EPSILON)
     return gamma * (x - mean) / below + beta, new_mean, new_variance
 
@@ -215,6 +217,11 @@ step = function_exercise(
             "averages used",
             "You normalised by the moving averages: in training the batch's own mean and variance do that.",
             lambda *arguments: _step(*arguments, using="new averages"),
+        ),
+        Mistake(
+            "old averages used",
+            "You normalised by the averages that came in: in training the batch's own mean and variance do that.",
+            lambda *arguments: _step(*arguments, using="old averages"),
         ),
         Mistake(
             "epsilon outside",

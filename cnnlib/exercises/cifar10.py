@@ -127,6 +127,10 @@ TWICE = Mistake(
     "twice",
     "Some pictures are in both parts: a validation picture that was trained on proves nothing.",
 )
+REPEATED = Mistake(
+    "repeated",
+    "A part holds a picture more than once: draw without putting back what was drawn.",
+)
 UNBALANCED = Mistake(
     "unbalanced",
     "The classes are not equal in the validation part: take `per_class` pictures from each class by itself.",
@@ -183,8 +187,10 @@ def _check_split(answer):
         if isinstance(split, Verdict):
             return split
         train, validation = split
-        if set(train) & set(validation) or len(set(train)) < len(train) or len(set(validation)) < len(validation):
+        if set(train) & set(validation):
             return TWICE.verdict()
+        if len(set(train)) < len(train) or len(set(validation)) < len(validation):
+            return REPEATED.verdict()
         if set(train) | set(validation) != set(range(len(labels))):
             return LOST.verdict()
         counts = [int(np.sum(labels[validation] == c)) for c in np.unique(labels)]
@@ -207,7 +213,7 @@ stratified_split = Exercise(
         "Do so for each class and collect what was drawn. All other indices are for training: how can you tell "
         "them from those that were drawn?",
     ),
-    mistakes=(TWICE, LOST, UNBALANCED, OTHER_DICE, NOT_DRAWN),
+    mistakes=(TWICE, REPEATED, LOST, UNBALANCED, OTHER_DICE, NOT_DRAWN),
     checker=_check_split,
 )
 

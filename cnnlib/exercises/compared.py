@@ -3,6 +3,7 @@
 import numpy as np
 
 from cnnlib import geometry
+from cnnlib.exercises._compare import difference
 from cnnlib.exercises._model import Mistake, function_exercise, value_exercise
 
 # --- 1 · predict, then run: twice the channels everywhere ------------------------------------------------------
@@ -197,6 +198,15 @@ def _ranking(runs, *how):
     return tuple(sorted(range(len(runs)), key=lambda i: -score[i]))
 
 
+def _order_problem(order, truth, rtol):
+    """Say what differs in an order of places, where too large and too small mean nothing."""
+    problem = difference(order, truth, rtol)
+    if problem and "number is too" in problem:
+        first = next(i for i, (place, right) in enumerate(zip(order, truth, strict=True), 1) if place != right)
+        return f"number {first} of your order is another one."
+    return problem
+
+
 def _ranking_cases(rng):
     learns_by_heart = [_record([0.6, 0.95], [0.5, 0.45], 0.52)]
     steady = [_record([0.5, 0.6], [0.52, 0.58], 0.5)]
@@ -220,6 +230,7 @@ ranking = function_exercise(
     ),
     truth=_ranking,
     cases=_ranking_cases,
+    differ=_order_problem,
     mistakes=(
         Mistake(
             "nothing mended",

@@ -97,6 +97,7 @@ by_hand = value_exercise(
         "Take a single product first: two values, two probabilities. Its mean? Its variance? Then add up the four.",
     ),
     truth=lambda: (_exactly(1), WITHOUT_ONE / (1 - RATE), TERMS.sum(), np.sum(TERMS**2) * RATE / (1 - RATE)),
+    rtol=2e-3,  # two digits will do
     mistakes=(
         Mistake(
             "one certain unit",
@@ -177,6 +178,7 @@ FIXED_COUNT = Mistake(
 ONE_ROW = Mistake(
     "one mask for all rows", "All rows have the same cells dropped: each picture of a batch gets a mask of its own."
 )
+WHOLE_ROWS = Mistake("whole rows", "Whole rows are dropped or kept, one draw for each: draw a number for every cell.")
 OTHER_RANDOM = Mistake(
     "own random numbers",
     "Two generators with the same seed give two different masks here: draw from the rng that you are given.",
@@ -233,6 +235,8 @@ def _mask_verdict(result, x, rate):
         return UNCHANGED.verdict()
     if not kept.any():
         return Verdict(INCORRECT, f"With rate = {rate} every number is dropped: some have to stay.")
+    if (kept == kept[:, :1]).all():
+        return WHOLE_ROWS.verdict()
     factors = (result / x)[kept]
     slack = SIGMAS * math.sqrt(rate * (1 - rate) / x.size)
     if abs(kept.mean() - (1 - rate)) > slack and abs(kept.mean() - rate) <= slack:
@@ -284,6 +288,7 @@ inverted = Exercise(
         KEEPS_THE_RATE,
         FIXED_COUNT,
         ONE_ROW,
+        WHOLE_ROWS,
         OTHER_RANDOM,
         SAME_MASK,
         IN_PLACE,

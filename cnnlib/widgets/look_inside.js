@@ -169,7 +169,7 @@ export default {
     // What is switched off: {item, name, c, l, there}
     const offs = () => get("off").map((item) => {
       const cut = item.lastIndexOf(":"), name = item.slice(0, cut), c = +item.slice(cut + 1), l = net.layers.find((one) => one.name === name);
-      return { item, name, c, l, there: c < l?.channels };
+      return { item, name, c, l, there: /^\d+$/.test(item.slice(cut + 1)) && c < l?.channels };
     });
     const label = (i) => (labels[i] >= 0 ? classes[labels[i]] : fill(W.number, { i: i + 1 }));
 
@@ -255,11 +255,13 @@ export default {
       if (gone || message.id !== sent) return;
       if (message.outputs) {
         busy = false;
-        if (again) { again = false; return run(); }
-        answer = message;
         inside.ariaBusy = "false";
-        if (get("view") === "maps") heat = undefined;
-        draw();
+        if (!fresh) { // it is of the net that is there
+          answer = message;
+          if (get("view") === "maps") heat = undefined;
+          draw();
+        }
+        if (again) { again = false; run(); }
       } else if (!busy && !stopped) {
         heat = message;
         drawHeat();
@@ -322,7 +324,7 @@ export default {
     // Left and right go from layer to layer, up and down from map to map, Enter to the map's numbers.
     function walk(event, i) {
       const step = ARROWS[event.key], end = { Home: 0, End: columns.length - 1 }[event.key], enter = event.key === "Enter" && net.layers[i] === layer;
-      if (!step && end === undefined && !enter) return;
+      if (!layer || !step && end === undefined && !enter) return;
       event.preventDefault();
       if (enter) return bigMap.focus();
       if (step?.[0]) return pick(layer, max(0, min(layer.channels - 1, channel + step[0])));
@@ -375,7 +377,7 @@ export default {
 
     const bigMap = board(W.map, (to) => view.set({ cell: to }), () => columnOf(layer).head.focus());
     const none = { min: 0, max: 0 };
-    const placeControl = view.range("place", { ...none, format: (i) => net?.layers[i].name ?? "" });
+    const placeControl = view.range("place", { ...none, format: (i) => net?.layers[i]?.name ?? "" });
     const mapControl = view.range("map", none), cellControls = ["row", "column"].map((key) => view.range(key, none));
     const limit = (control, many) => { control.querySelector("input").max = many - 1; };
     const heading = h("h3"), sum = h("div", look("sum")), parts = h("div", look("parts")), legend = h("p", muted);

@@ -54,7 +54,7 @@ function oneLayer(L, taken, classes) {
     if (other) fail(kind, { a: times(shape), b: times(other) });
     return give(kind === "Add" ? shapes.reduce(added) : [...shape.slice(0, -1), sum(shapes.map((one) => one.at(-1)))], joined(taken));
   }
-  if (kind.endsWith("2D")) needMap(shape);
+  if (kind.endsWith("2D") || c === undefined && (kind === "Dense" || kind === "BatchNormalization")) needMap(shape);
   if (L.strides) {
     const out = [], fields = [], kernel = pair(L.kernel_size), axes = [0, 1].map((axis) => layerAxis(L, axis));
     if (axes.some(([, s]) => s > 1) && axes.some(([, , , d]) => d > 1)) fail("refused");
@@ -119,7 +119,7 @@ function solve(layers, first, classes, leaves) {
       leaves.length = begin;
       row.problem = error;
     }
-    if (!names.has(L.name)) names.set(L.name, L);
+    if (L.type !== "Shared" && !isBlock(L) && !names.has(L.name)) names.set(L.name, L);
     rows.push(row);
   });
   return rows;
@@ -500,6 +500,7 @@ export default {
       }
       for (const [element, there] of settings) element.hidden = !(there.call ? there(L) : there in TYPES[L.type]);
       drawReads(L, i);
+      if (held && active.hidden) lines[i].head.focus();
       const lead = reasons(rows[i], batch);
       if (why.shown !== (why.shown = `${lead}`)) put(why, lead.map(([what, words]) => h("div", h("dt", W.columns[what]), h("dd", words))));
       model.refresh();

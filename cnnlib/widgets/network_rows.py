@@ -121,7 +121,8 @@ def _solve(layers, first, classes, leaves):
                 row["jump"] = _one([jump for _, _, jump in tensor.field])
         except ValueError as error:
             row["problem"] = str(error)
-        names.setdefault(layer.get("name"), layer)
+        if layer["type"] not in (*BLOCKS, "Shared"):
+            names.setdefault(layer.get("name"), layer)
         tensors.append(tensor)
         rows.append(row)
     return rows, tensors
@@ -157,8 +158,9 @@ def one_layer(layer, taken, classes):
         return _fixed(layer, taken)
     if kind in JOINS:
         return _join_shapes(kind, [one.shape for one in taken]), joined(taken), 0, 0, 0
-    (shape, field, _), channels = taken[0], taken[0].shape[-1]
-    if (kind.endswith("2D")) and len(shape) != 3:
+    shape, field, _ = taken[0]
+    channels = shape[-1] if shape else None
+    if kind.endswith("2D") and len(shape) != 3 or kind in ("Dense", "BatchNormalization") and not shape:
         raise ValueError(_no_map(layer, taken[0]))
     if "strides" in layer:
         return _slide(layer, shape, field)

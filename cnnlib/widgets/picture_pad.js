@@ -123,7 +123,7 @@ export function picturePad({ words: W, view, el, changed }) {
       const got = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       closeCamera(); // one that an earlier press has opened
       stream = got;
-      if (gone || !box.checkVisibility()) return closeCamera(); // whoever cannot see it must not be seen by it
+      if (gone || !(box.checkVisibility?.() ?? box.getClientRects()[0])) return closeCamera(); // whoever cannot see it must not be seen by it
       video.srcObject = stream;
       camera.hidden = false;
       camera.querySelector("button").focus();

@@ -89,7 +89,7 @@ export default {
     const current = () => now.outputs[get("position")];
     function pinned() {
       const [kind, r, c] = get("pinned") ?? [];
-      return kind && now.outputs[0] && (kind === "output" ? current() : now.cells.find((cell) => cell.r === r && cell.c === c));
+      return now.outputs[0] && (kind === "output" ? current() : kind === "input" ? now.cells.find((cell) => cell.r === r && cell.c === c) : undefined);
     }
     const release = () => view.set({ pinned: null });
     function pin(c) {

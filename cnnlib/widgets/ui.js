@@ -127,8 +127,9 @@ export const ui = (() => {
         const input = h("input", { type: "range", id: id(), min, max, step, input: () => set({ [key]: Number(input.value) }) });
         const output = h("output", { for: input.id, "aria-live": "off" }); // the slider itself says it
         tie(key, () => {
-          input.value = model.get(key);
-          const now = `${format(model.get(key))}`;
+          const value = model.get(key), now = `${format(value)}`;
+          if (value > input.max) input.max = value; // a link or an offer may go beyond the slider
+          input.value = value;
           if (output.textContent !== now) input.ariaValueText = output.textContent = now;
         });
         return labelled(key, input, output);

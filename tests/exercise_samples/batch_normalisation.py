@@ -89,6 +89,15 @@ def wrong_step(mean=None, variance=None, y=None, keep=None, momentum=None):
     return function
 
 
+def old_averages(x, gamma, beta, moving_mean, moving_variance, momentum):
+    _, *averages = step(x, gamma, beta, moving_mean, moving_variance, momentum)
+    return gamma * (x - moving_mean) / np.sqrt(moving_variance + 1e-3) + beta, *averages
+
+
+def in_float32(x, gamma, beta, moving_mean, moving_variance, momentum):
+    return step(x.astype("float32"), gamma, beta, moving_mean, moving_variance, momentum)
+
+
 def unmoved(x, gamma, beta, moving_mean, moving_variance, momentum):
     return step(x, gamma, beta, moving_mean, moving_variance, momentum)[0], moving_mean, moving_variance
 
@@ -194,11 +203,13 @@ SAMPLES = {
             "momentum turned round": wrong_step(momentum=lambda share: 1 - share),
             "batch axis only": wrong_step(mean=lambda x: x.mean(axis=0), variance=lambda x: x.var(axis=0)),
             "averages used": wrong_step(y=lambda x, m, v, new_m, new_v: (x - new_m) / np.sqrt(new_v + 1e-3)),
+            "old averages used": old_averages,
             "epsilon outside": wrong_step(y=lambda x, m, v, new_m, new_v: (x - m) / (np.sqrt(v) + 1e-3)),
             "standard deviations kept": wrong_step(keep=np.sqrt),
             "one less": wrong_step(variance=lambda x: x.var(axis=tuple(range(x.ndim - 1)), ddof=1)),
             "averages not moved": unmoved,
         },
+        more=[in_float32],
         near_misses=[
             (lambda *arguments: step(*arguments)[0], "3 parts"),
             (lambda *arguments: step(*arguments)[:2], "your answer has 2"),

@@ -45,6 +45,12 @@ def split_keeping_all(labels, per_class, rng):
     return np.arange(len(labels)), split(labels, per_class, rng)[1]
 
 
+def split_putting_back(labels, per_class, rng):
+    flat = labels.ravel()
+    validation = [int(i) for c in np.unique(flat) for i in rng.choice(np.flatnonzero(flat == c), per_class)]
+    return sorted(set(range(len(flat))) - set(validation)), validation
+
+
 def split_losing_one(labels, per_class, rng):
     train, validation = split(labels, per_class, rng)
     return train[1:], validation
@@ -58,6 +64,12 @@ def standardise(x_train, x_test, axis=(0, 1, 2), own=False, both=False, ddof=0):
         (x_train - source.mean(axis)) / source.std(axis, ddof=ddof),
         (x_test - test_source.mean(axis)) / test_source.std(axis, ddof=ddof),
     )
+
+
+def standardise_in_float32(x_train, x_test):
+    x_train, x_test = x_train / np.float32(255), x_test / np.float32(255)
+    mean, std = x_train.mean(axis=(0, 1, 2)), x_train.std(axis=(0, 1, 2))
+    return (x_train - mean) / std, (x_test - mean) / std
 
 
 def standardise_bytes(x_train, x_test):
@@ -105,6 +117,7 @@ SAMPLES = {
         stub,
         {
             "twice": split_keeping_all,
+            "repeated": split_putting_back,
             "lost": split_losing_one,
             "unbalanced": split_without_classes,
             "other dice": split_by_other_dice,
@@ -130,5 +143,7 @@ SAMPLES = {
             "all colours in one": lambda x_train, x_test: standardise(x_train, x_test, axis=None),
             "sample deviation": lambda x_train, x_test: standardise(x_train, x_test, ddof=1),
         },
+        near_misses=[(lambda x_train, x_test: standardise(x_train, x_test)[0], "yours is one array of shape")],
+        more=[standardise_in_float32],
     ),
 }

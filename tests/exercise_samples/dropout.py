@@ -137,6 +137,9 @@ SAMPLES = {
             "one mask for all rows": lambda x, rate, training, rng: (
                 masked(rng.random(x.shape[-1]) >= rate, x, rate) if training else x
             ),
+            "whole rows": lambda x, rate, training, rng: (
+                masked(rng.random((x.shape[0], 1)) >= rate, x, rate) if training else x
+            ),
             "own random numbers": lambda x, rate, training, rng: inverted(x, rate, training, np.random.default_rng()),
             "same mask again": lambda x, rate, training, rng: inverted(x, rate, training, np.random.default_rng(0)),
             "in place": in_place,

@@ -88,6 +88,21 @@ def squash(a, inner=2 / 3, outer=1.7159):
     return outer * keras.ops.tanh(inner * a)
 
 
+def late():
+    import keras
+    from keras import layers
+
+    net = keras.Sequential([keras.Input((32, 32, 1))])
+    for filters in (6, 16):
+        for layer in (layers.Conv2D(filters, 5), layers.AveragePooling2D(2), layers.Activation(squash)):
+            net.add(layer)
+    net.add(layers.Flatten())
+    for n in (120, 84):
+        net.add(layers.Dense(n, activation=squash))
+    net.add(layers.Dense(10))
+    return net
+
+
 def paper(**changes):
     return lambda: build(**{"conv": squash, **changes})
 
@@ -179,6 +194,8 @@ SAMPLES = {
             "outer factor": paper(conv=lambda a: squash(a, outer=1)),
             "factors swapped": paper(conv=lambda a: squash(a, inner=1.7159, outer=2 / 3)),
             "sigmoid": paper(conv="sigmoid"),
+            "behind the poolings": late,
+            "rescaled": paper(rescale=True),
             "max pooling": paper(pool="MaxPooling2D"),
             "logits squashed": paper(last=squash),
             "convolutions without activation": paper(conv="linear", dense=squash),
@@ -188,7 +205,6 @@ SAMPLES = {
             (paper(units=(120, 85)), "number of parameters"),
             (paper(classes=9), "Ten numbers"),
             (paper(last="softmax"), "other logits"),
-            (paper(rescale=True), "other logits"),
             (Later(lambda: paper()()), "without ()"),
             (lambda: "a net", "A Keras model is expected"),
             (paper(window=(1, 25)), "none of them has a kernel or bias of shape (5, 5, 1, 6)"),

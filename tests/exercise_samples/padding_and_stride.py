@@ -102,6 +102,7 @@ SAMPLES = {
             "last cell repeated": row_outputs([4, 1, 0, 3, 2, 6, 6]) + row_outputs([4, 4, 1, 0, 3, 2, 6, 6]),
             "turned": row_outputs(KERAS_ROW, (3, -1, 2)) + row_outputs(PYTORCH_ROW, (3, -1, 2)),
         },
+        more=[(row_outputs(KERAS_ROW), row_outputs(PYTORCH_ROW))],
     ),
     "zeros": Sample(
         zeros_for_same,
