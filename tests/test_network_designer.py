@@ -682,23 +682,25 @@ def test_fixed_rows_are_shown(open_widget):
     assert not edit.get_by_label("Layer type").is_visible() and edit.get_by_role("button", name="Remove").is_visible()
 
 
-@pytest.mark.parametrize("name", [{}, {"name": "constructor"}, {"name": "later"}, {"name": "block"}], ids=str)
-def test_a_shared_row_names_a_layer_before_it(open_widget, name):
-    shared, block = {"type": "Shared"} | name, {"type": "InceptionUnit", "name": "block"}
-    widget = NetworkDesigner(layers=["Rescaling", block, shared, {"type": "Flatten", "name": "later"}])
-    assert "no row before it has that name" in widget.problem
-    again = NetworkDesigner(layers=["Rescaling", block, shared, shared])  # nor does one that failed lend its name
-    assert "no row before it has that name" in again.rows[3]["problem"] or "has no output" in again.rows[3]["problem"]
-    page = open_widget(widget)
-    assert agrees(widget, read(page)) and agrees(again, put(page, again))
+def test_a_shared_row_names_a_layer_before_it(open_widget):
+    page = open_widget(NetworkDesigner())
+    block, later = {"type": "InceptionUnit", "name": "block"}, {"type": "Flatten", "name": "later"}
+    for name in ({}, {"name": "constructor"}, {"name": "later"}, {"name": "block"}):
+        shared = {"type": "Shared"} | name
+        widget = NetworkDesigner(layers=["Rescaling", block, shared, later])
+        assert "no row before it has that name" in widget.problem and agrees(widget, put(page, widget)), name
+        # Nor does a row that failed lend its name.
+        again = NetworkDesigner(layers=["Rescaling", block, shared, {**shared, "inputs": [1]}])
+        assert "no row before it has that name" in again.rows[3]["problem"] and agrees(again, put(page, again)), name
 
 
-@pytest.mark.parametrize("kind", ["Dense", "BatchNormalization", "Activation", "Flatten", "Conv2D"])
-def test_a_layer_behind_a_single_number(open_widget, kind):
+def test_a_layer_behind_a_single_number(open_widget):
+    page = open_widget(NetworkDesigner())
     number = {"type": "Fixed", "class": "Mine", "seen": [[32, 32, 3]], "shape": [], "window": None}
-    widget = NetworkDesigner(layers=[number | {"params": 0, "trainable_params": 0, "macs": 0}, kind])
-    assert bool(widget.problem) == (kind in ("Dense", "BatchNormalization", "Conv2D"))
-    assert agrees(widget, read(open_widget(widget)))
+    for kind in ("Dense", "BatchNormalization", "Activation", "Flatten", "Conv2D"):
+        widget = NetworkDesigner(layers=[number | {"params": 0, "trainable_params": 0, "macs": 0}, kind])
+        assert bool(widget.problem) == (kind in ("Dense", "BatchNormalization", "Conv2D")), kind
+        assert agrees(widget, put(page, widget)), kind
 
 
 def test_first_slider_changes_what_is_seen(open_widget):
