@@ -58,12 +58,17 @@ def html(folder):
     return (folder / "_build" / "html" / "book" / "page.html").read_text(encoding="utf-8")
 
 
-def test_a_good_page_builds_and_says_when_it_ran(tmp_path):
-    fine, log = build(tmp_path, "assert 1 + 1 == 2")
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """The HTML of a page that builds, without an address."""
+    folder = tmp_path_factory.mktemp("good")
+    fine, log = build(folder, "assert 1 + 1 == 2")
     assert fine, log
-    assert re.search(
-        r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ s", html(tmp_path)
-    )
+    return html(folder)
+
+
+def test_a_good_page_says_when_it_ran(good):
+    assert re.search(r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ s", good)
 
 
 def test_a_failing_cell_makes_the_build_red(tmp_path):
@@ -145,10 +150,8 @@ def test_the_caches_key_needs_no_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
-def test_without_an_address_there_is_no_colab_button(tmp_path):
-    fine, log = build(tmp_path, "1")
-    assert fine, log
-    assert "colab" not in html(tmp_path).lower()
+def test_without_an_address_there_is_no_colab_button(good):
+    assert "colab" not in good.lower()
 
 
 def test_with_an_address_the_colab_button_opens_the_notebook(tmp_path):

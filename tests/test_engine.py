@@ -763,7 +763,7 @@ def test_sequential_nested_and_shared():
             weight.assign(np.random.default_rng(21).normal(0, 0.5, weight.shape))
     description = export_for_page(net, "float32")
     names = [layer["name"] for layer in description["layers"]]
-    assert names[:4] == ["image", "block/conv", "block/relu", "add"] or names[3].startswith("add")
+    assert names[:3] == ["image", "block/conv", "block/relu"] and names[3].startswith("add")
     assert [layer["type"] for layer in description["layers"]].count("Add") == 2
     assert "act (use 2)" in names and len(set(names)) == len(names)
     x = np.random.default_rng(22).normal(0, 1, (3, 8, 8, 4)).astype(np.float32)

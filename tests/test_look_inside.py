@@ -272,7 +272,7 @@ def test_a_notebooks_other_half():
     heard, look = [], LookInside()
     look.observe(lambda change: heard.append((change["name"], change["new"])), ["channel", "cell", "off"])
     look.set_state({"channel": 2, "cell": [3, 4], "off": ["conv1:1"], "net": NETS[-1]})
-    assert heard == [("channel", 2), ("cell", [3, 4]), ("off", ["conv1:1"])] or len(heard) == 3
+    assert sorted(heard) == [("cell", [3, 4]), ("channel", 2), ("off", ["conv1:1"])]
     assert look.net == NETS[-1] and ipywidgets.HBox([look, small()]).children[0] is look
     assert "_samples" not in repr(look) and "int8" not in repr(small())
 
@@ -314,6 +314,7 @@ def test_every_number_and_its_sum_is_keras(open_widget, name):
     found = dict(zip(entries, keras.Model(model.inputs, tensors)(samples.astype(np.float32)), strict=True))
     found = {known: np.asarray(value)[0] for known, value in found.items()}
     settle(page)
+    added = windows = 0
     for turn in range(160 if name == "small" else 40):
         layer = list(entries)[turn % len(entries)] if name == "small" else rng.choice(list(entries))
         maps, entry = found[layer], entries[layer]
@@ -329,6 +330,7 @@ def test_every_number_and_its_sum_is_keras(open_widget, name):
                 assert close(line.rpartition(" ")[2], value), (settings, line, value)
             elif " of " not in line:
                 left, right = sums(line)
+                added += 1
                 slack = 0.0006 * (line.count(" + ") + 2) + 0.005 * abs(right)
                 if entry["type"] == "BatchNormalization":
                     slack += 0.02 * abs(right)
@@ -338,6 +340,8 @@ def test_every_number_and_its_sum_is_keras(open_widget, name):
                 settings,
                 shown["parts"],
             )
+            windows += len(shown["parts"])
+    assert added >= 20 and windows >= 10, (added, windows)
 
 
 def windows_agree(shown, entry, x, model, channel, cell):
@@ -349,8 +353,9 @@ def windows_agree(shown, entry, x, model, channel, cell):
     if entry.get("padding") == "same":
         before = [max((out[a] - 1) * steps[a] + gaps[a] * (k[a] - 1) + 1 - x.shape[a], 0) // 2 for a in (0, 1)]
     for part in shown["parts"]:
-        if len(part["tables"]) < 2:  # a window of one cell has no table
+        if k == (1, 1):  # a window of one cell has no table
             continue
+        assert len(part["tables"]) == 2, part
         source = int(re.search(r", map (\d+)", part["title"])[1])
         numbers, weights = (np.array([[number(text) for text in row] for row in table]) for table in part["tables"])
         want = np.zeros(k)
@@ -480,6 +485,15 @@ def own_picture(page, word="Your photo."):
     return read(page)
 
 
+def comes(page, want, slack):
+    """Wait for a picture whose pixels are nearly these; say whether it came."""
+    for _ in range(100):
+        if np.abs(seen_pixels(read(page), 16).astype(int) - want).max() <= slack:
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
 def test_a_photo_is_cropped_and_scaled_by_area(open_widget):
     look = small(samples=photos())
     page = open_widget(look)
@@ -494,14 +508,12 @@ def test_a_photo_is_cropped_and_scaled_by_area(open_widget):
     assert "look-inside.sample" not in page.evaluate("location.hash")
     # A wide one: its middle square. One that is finer than any pixel: its mean, not every other cell of it.
     wide = np.zeros((512, 900, 3), np.uint8)
-    wide[:, 194:706] = large
+    wide[:, 194:706] = 255 - large
     choose(page, encoded(Image.fromarray(wide)))
-    page.wait_for_timeout(300)
-    assert np.abs(seen_pixels(own_picture(page), 16).astype(int) - blocks).max() <= 1
+    assert comes(page, 255 - blocks.astype(int), 1)
     fine = np.kron(np.indices((1000, 1000)).sum(0) % 2, np.ones((1, 1), int)).astype(np.uint8)[..., None] * 255
     choose(page, encoded(Image.fromarray(np.repeat(fine, 3, 2))))
-    page.wait_for_timeout(500)
-    assert np.abs(seen_pixels(own_picture(page), 16).astype(int) - 127.5).max() <= 3
+    assert comes(page, 127.5, 3) and page.evaluate(READ)["problems"] == []
     # Back to the sample, and to another one
     root(page).get_by_role("button", name="Back to the picture").click()
     assert (seen_pixels(read(page), 16) == photos()[0]).all()
@@ -702,7 +714,7 @@ def test_a_photo_that_comes_late_does_not_push_out_what_came_after_it(open_widge
         """() => {
           const post = Worker.prototype.postMessage; // photos come late
           Worker.prototype.postMessage = function (message, ...more) {
-            setTimeout(() => { post.call(this, message, ...more); window.late = true; }, message.image ? 700 : 0);
+            setTimeout(() => { post.call(this, message, ...more); window.late ||= !!message.image; }, message.image ? 700 : 0);
           };
         }"""
     )

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import symtable
 import sys
+import zipfile
 from pathlib import Path
 
 import jupytext
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 import notebooks as pairs
+from cnnlib import exercises
 from set_repo import ADDRESS, address, set_repo, setup_cell
 
 ROOT = Path(__file__).parent.parent
@@ -186,6 +188,35 @@ def student(tmp_path_factory):
     )
     subprocess.run(f"{sys.executable} -m nbconvert {command}", shell=True, cwd=ROOT, check=True, capture_output=True)
     return folder
+
+
+def test_the_package_that_a_class_gets_is_whole(tmp_path):
+    """Everything that lies in cnnlib/ and nothing else: no chapter, no test."""
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "cnnlib", tmp_path / "cnnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    recipe = re.search(
+        r"^\t\$\(BIN\)/pip wheel (.*) --wheel-dir student \.$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )[1]
+    command = [sys.executable, "-m", "pip", "wheel", *recipe.split(), "--wheel-dir", "student", "."]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "student").iterdir()
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    tracked = subprocess.run(["git", "ls-files", "cnnlib"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert held == set(tracked.stdout.split())
+
+
+def test_each_exercise_is_checked_by_its_stub_and_by_its_solution():
+    found = {True: [], False: []}
+    for name in CHAPTERS:
+        for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+            if cell.cell_type == "code":
+                solution = "solution" in cell.metadata.get("tags", [])
+                ids = re.findall(r'check\(\s*"([\w.-]+)"', cell.source)
+                found[solution] += ids
+                strictly = re.findall(r'check\(\s*"([\w.-]+)".*strict=True', cell.source)
+                assert strictly == (ids if solution else []), cell.source
+    assert sorted(found[True]) == sorted(found[False]) == sorted(exercises._exercises)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -335,8 +335,12 @@ def agrees(widget, shown):
     output, changed = np.atleast_2d(widget.output), np.atleast_2d(widget.changed_cells)
 
     def close(ours, theirs):  # a cell too small for its number shows none
-        theirs = numbers(theirs)
-        return ours.shape == theirs.shape and np.all(np.isnan(theirs) | (np.abs(ours - theirs) < 0.005001))
+        least, theirs = np.array(theirs) == "−∞", numbers(theirs)
+        return (
+            ours.shape == theirs.shape
+            and np.all(np.isnan(ours[least]))
+            and np.all(np.isnan(theirs) | (np.abs(ours - theirs) < 0.005001))
+        )
 
     wins = np.zeros(inside.shape, bool)
     if widget.sources is not None:

@@ -62,15 +62,14 @@ def test_what_comes_back_is_graded(tmp_path, capsys):
         exercise.format("cifar10.memory", collect()["cifar10.memory"].ready().solution),
         exercise.format("first-cnn.valid", None),
         "answer = (1,\n" + exercise.format("first-cnn.accuracy", "answer"),
-        "while True:\n    pass",
         'open("left", "w").write("behind")\n' + exercise.format("cifar10.chance", 3),
     ]
-    handed_in = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    path, broken = tmp_path / "ann.ipynb", tmp_path / "bob.ipynb"
-    nbformat.write(handed_in, path)
+    path, broken, endless = (tmp_path / f"{name}.ipynb" for name in ("ann", "bob", "eve"))
+    for file, sources in ((path, cells), (endless, ["while True:\n    pass"])):
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in sources]), file)
     broken.write_text("no notebook")
     before = path.read_bytes()
-    assert grade([str(broken), str(path), "--seconds", "5"]) == 1
+    assert grade([str(broken), str(path)]) == 1
     first, second, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{broken}: cannot be read as a notebook") and second == f"{path}: 1 correct"
     said = dict(line.strip().split(": ") for line in lines)
@@ -79,7 +78,8 @@ def test_what_comes_back_is_graded(tmp_path, capsys):
         said["first-cnn.accuracy"] == said["first-cnn.rows"] == "not checked" and said["cifar10.chance"] == "incorrect"
     )
     assert len(said) == 8 and path.read_bytes() == before
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["ann.ipynb", "bob.ipynb"]
+    assert grade([str(endless), "--seconds", "3"]) == 0 and f"{endless}: 0 correct" in capsys.readouterr().out
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ann.ipynb", "bob.ipynb", "eve.ipynb"]
 
 
 def test_make_alone_lists_every_target():
