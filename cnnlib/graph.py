@@ -53,7 +53,7 @@ def inner_graph(layer, node):
     )
     try:
         outputs = layer.call(*arguments[0], **arguments[1])
-        return list(fresh.values()), keras.tree.flatten(outputs)
+        return [fresh[id(x)] for x in node.input_tensors], keras.tree.flatten(outputs)
     except Exception:  # a block that does more than Keras can follow stays one row
         return None
 

@@ -103,6 +103,15 @@ def digest_of_sources(package: Path = Path(__file__).parent) -> str:
     return digest.hexdigest()[:16]
 
 
+def digest_of_page_code(package: Path = Path(__file__).parent) -> str:
+    """What makes a page of outputs that are there already: its scripts, and the build's own code."""
+    digest = hashlib.sha256()
+    own = (package / name for name in (Path(__file__).name, "glossary.py"))
+    for path in sorted([*package.glob("widgets/*.js"), *(path for path in own if path.exists())]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def execution_key() -> str:
     """What the execution cache is keyed to: the code, the settings, and where CIFAR-10 lies, if it is here at all."""
     try:
@@ -116,6 +125,7 @@ def execution_key() -> str:
 def configure(app, config):
     """Key the execution cache to the code, and drop the Colab button while the course has no address."""
     config.cnnlib_digest = execution_key()
+    config.cnnlib_page_code = digest_of_page_code()
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / config.cnnlib_digest)
     config.mathjax_path = f"cnnlib/{Path(MATHJAX).name}"
     # Chapters may link to each other's headings, [text](03-padding-and-stride.md#zeros-around-the-picture).
@@ -237,26 +247,29 @@ class Typography(SphinxPostTransform):
 
     def _hold(self, formula):
         """Keep the marks around a formula, which a browser takes for a picture, in its line."""
-        place, around = formula.parent.index(formula), formula.parent.children
+        # By place: texts that say the same are equal to docutils, wherever they stand.
+        parent = formula.parent
+        place, around = parent.index(formula), parent.children
         before, behind = around[place - 1] if place else None, (around[place + 1 :] or [None])[0]
         opening = OPENING.search(before) if isinstance(before, nodes.Text) else None
         closing = CLOSING.match(behind) if isinstance(behind, nodes.Text) else None
         if not opening and not closing:
             return
         together = nodes.inline("", "", classes=["cnnlib-together"])
-        formula.parent.replace(formula, together)
+        parent[place] = together
         if opening:
             together += nodes.Text(opening[0])
-            together.parent.replace(before, nodes.Text(before[: opening.start()]))
+            parent[parent.index(together) - 1] = nodes.Text(before[: opening.start()])
         together += formula
         if closing:
             together += nodes.Text(closing[0])
-            together.parent.replace(behind, nodes.Text(behind[closing.end() :]))
+            parent[parent.index(together) + 1] = nodes.Text(behind[closing.end() :])
 
 
 def setup(app):
     """Connect everything to Sphinx."""
     app.add_config_value("cnnlib_digest", "", "env")
+    app.add_config_value("cnnlib_page_code", "", "env")
     app.add_config_value("cnnlib_glossary", "", "html")  # another glossary: write all pages again
     app.connect("config-inited", configure, priority=900)
     app.connect("builder-inited", write_assets)

@@ -177,12 +177,13 @@ def _kinds():
         "pool": ranks("MaxPooling", "AveragePooling"),
         "pad": ranks("ZeroPadding"),
         "crop": ranks("Cropping"),
+        "along": classes("LayerNormalization", "UnitNormalization", "Softmax"),
         "whole": classes("GroupNormalization"),  # its means are over all cells
         "join": classes("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"),
         "cellwise": classes(
-            "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Dropout", "AlphaDropout",
+            "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Dropout", "AlphaDropout",
             "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Rescaling", "Normalization",
-            "BatchNormalization", "LayerNormalization", "UnitNormalization", "Identity", "Dense",
+            "BatchNormalization", "Identity", "Dense",
             # augmentation passes the image on unchanged when the model is used
             "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomContrast", "RandomBrightness",
         ) + ranks("SpatialDropout"),
@@ -219,6 +220,9 @@ def _field(layer, inputs, output_shape):
     if _is(layer, "join"):
         channel_axis = isinstance(layer, keras.layers.Concatenate) and layer.axis in (-1, len(output_shape) - 1)
         return _join(inputs) if channel_axis or not isinstance(layer, keras.layers.Concatenate) else None
+    if _is(layer, "along"):  # one number from many along its axes
+        axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+        return field if {axis % len(output_shape) for axis in axes} == {len(output_shape) - 1} else None
     if _is(layer, "cellwise"):
         return field
     if _is(layer, "conv", "pool"):

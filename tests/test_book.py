@@ -129,6 +129,35 @@ def test_what_a_cell_reads_is_part_of_the_caches_key(tmp_path):
     assert digest_of_sources(tmp_path) == digests[-1]
 
 
+def test_marks_stay_beside_their_formulas():
+    from docutils import nodes
+
+    from cnnlib.sphinx_ext import Typography
+
+    parts = [nodes.emphasis("", "p"), nodes.Text(", "), nodes.emphasis("", "q"), nodes.Text(", "), nodes.math("", "x")]
+    paragraph = nodes.paragraph(
+        "", "", *parts, nodes.Text(", "), nodes.math("", "y"), nodes.Text(" ("), nodes.math("", "z"), nodes.Text(").")
+    )
+    before = paragraph.astext()
+    for formula in list(paragraph.findall(nodes.math)):
+        Typography._hold(None, formula)
+    assert paragraph.astext() == before == "p, q, x, y (z)."
+    assert [held.astext() for held in paragraph.findall(nodes.inline)] == ["x,", "(z)."]
+
+
+def test_scripts_and_the_builds_own_code_make_pages_anew(tmp_path):
+    from cnnlib.sphinx_ext import digest_of_page_code
+
+    digests = [digest_of_page_code(tmp_path)]
+    for name in ("sphinx_ext.py", "glossary.py", "widgets/engine.js", "widgets/mount.js"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        for text in ("old", "new"):
+            file.write_text(text)
+            digests.append(digest_of_page_code(tmp_path))
+    assert len(set(digests)) == len(digests)
+
+
 def test_where_cifar10_lies_is_part_of_the_caches_key(tmp_path, monkeypatch):
     from cnnlib.data.cifar10 import FILES, FOLDER
     from cnnlib.sphinx_ext import execution_key

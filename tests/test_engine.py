@@ -827,6 +827,12 @@ def test_more_models_that_no_page_runs():
     with pytest.raises(TypeError, match="is not a Keras model"):
         describe("baseline")
 
+    def relu(x):  # another function than Keras's, whatever its name
+        return keras.ops.clip(x, 0, 6)
+
+    with pytest.raises(ValueError, match="layer 'six' has an activation of its own"):
+        describe(keras.Model(one, layers.Dense(1, activation=relu, name="six")(one)))
+
 
 def test_bad_exports():
     net = models.baseline()

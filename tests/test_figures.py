@@ -356,6 +356,9 @@ def test_maps_are_scaled_each_on_its_own_or_together():
     assert limits(figures.feature_maps(maps)) == [(0, 3), (-6, 24)]
     assert limits(figures.feature_maps(maps, shared=True)) == [(-6, 24)] * 2
     assert limits(figures.feature_maps(maps, signed=True)) == [(-3, 3), (-24, 24)]
+    dead = np.stack([np.zeros((2, 2)), 0.5 * np.eye(2)], axis=-1)
+    assert limits(figures.feature_maps(dead, signed=True)) == [(-1, 1), (-0.5, 0.5)]  # zero is the middle: white
+    assert limits(figures.feature_maps(dead, signed=True, shared=True)) == [(-0.5, 0.5)] * 2
     fig = figures.kernels(np.array([-2.0, 1.0]).reshape(1, 1, 1, 2))
     assert limits(fig) == [(-2, 2)] * 2
     assert fig.axes[0].get_images()[0].cmap(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)  # zero is white

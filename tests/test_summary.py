@@ -270,6 +270,34 @@ def test_frozen_layers(keras):
     assert "none of them trainable" in rows._repr_html_()
 
 
+def test_a_block_that_reads_one_tensor_twice(keras):
+    class Both(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, a, b):
+            return self.dense(a) + self.dense(b)
+
+    x = keras.Input((4, 4, 2))
+    model = keras.Model(x, Both()(x, x))
+    assert summarize(model).params == model.count_params() == 9
+
+
+def test_layers_that_mix_cells_have_no_field_to_tell(keras):
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.Conv2D(2, 3, name="conv")(x)
+    for layer, known in (
+        (keras.layers.LayerNormalization(), True),
+        (keras.layers.LayerNormalization(axis=(1, 2, 3)), False),
+        (keras.layers.UnitNormalization(axis=(1, 2)), False),
+        (keras.layers.Softmax(), True),
+        (keras.layers.Softmax(axis=1), False),
+    ):
+        last = [row for row in summarize(keras.Model(x, layer(y)))][-1]
+        assert last.receptive_field == (3 if known else None), layer.get_config()
+
+
 # --- receptive fields, seen by impulses ---------------------------------------------------------------------
 
 

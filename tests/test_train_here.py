@@ -46,7 +46,7 @@ const {{ makeEngine }} = await import("{(FOLDER / "engine.js").as_uri()}"), {{ m
 const {{ makeTraining, trainJob }} = await import("{(FOLDER / "train_job.js").as_uri()}");
 const text = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength).toString("base64");
 const weights = (net) => net.layers.flatMap((l) => Object.entries(l.weights ?? {{}}).map(([name, values]) => [l.type, name, text(values)]));
-function train({{ settings, plan, cut = 0, watch = false }}) {{
+function train({{ settings, plan, cut = 0, watch = false, presses = 0 }}) {{
   const engine = makeEngine(), load = engine.load, batches = [], held = [];
   let start, net;
   engine.load = (...given) => {{
@@ -69,7 +69,14 @@ function train({{ settings, plan, cut = 0, watch = false }}) {{
     Object.assign(all, {{ step: report.step, end: report.end, counts: report.mistakes?.counts ?? all.counts, wrong: report.mistakes?.wrong.length ?? all.wrong }});
   }});
   take({{ start: settings, id: 1, plan, pause: 1e9 }});
-  for (let job = take({{ go: Infinity }}), left = cut, cutting = cut > 0; ;) {{
+  // Each press of "One batch" comes while the batch before is under way.
+  for (let job, i = 1; i <= presses; i++) {{
+    job = take({{ go: 1 }});
+    job.next();
+    if (i < presses) job.return();
+    else while (!job.next().done);
+  }}
+  for (let job = presses ? {{ next: () => ({{ done: true }}) }} : take({{ go: Infinity }}), left = cut, cutting = cut > 0; ;) {{
     if (job.next().done) break;
     if (cutting && chance() < 0.05) {{
       job.return();
@@ -101,6 +108,11 @@ def floats(text, kind="<f4"):
 
 def comparable(run):
     return {key: run[key] for key in ("losses", "hits", "looks", "step", "end", "counts", "wrong")}
+
+
+def test_each_press_of_one_batch_counts():
+    settings = dict(batch_size=16, pictures=50, checks=2)
+    assert [run["step"] for run in runs(*({"settings": settings, "presses": n} for n in (1, 3)))] == [1, 3]
 
 
 @pytest.mark.parametrize("norm", [True, False])

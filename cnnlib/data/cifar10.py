@@ -210,7 +210,8 @@ def _extract(archive, folder):
     """
     with tarfile.open(archive) as tar:
         members = [tar.getmember(f"{FOLDER}/{name}") for name in FILES]
-        tar.extractall(folder, members=members, filter="data")
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4 on
+        tar.extractall(folder, members=members, **safe)
 
 
 # --- read ---

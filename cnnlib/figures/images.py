@@ -42,7 +42,8 @@ def feature_maps(maps, titles=None, shared=False, signed=False, columns=8):
     columns = count("columns", columns, 1)
     if signed:
         spans = np.abs(channels).max(axis=(1, 2))
-        limits = [(-span, span) for span in (np.full_like(spans, spans.max()) if shared else spans)]
+        spans[spans == 0] = 1  # a map of zeros is white
+        limits = [(-span, span) for span in (np.full_like(spans, np.abs(channels).max() or 1) if shared else spans)]
     else:
         limits = list(zip(channels.min(axis=(1, 2)), channels.max(axis=(1, 2)), strict=True))
         if shared:

@@ -47,7 +47,7 @@ export const feature = (() => {
       keydown(event) {
         if (event.key === "Escape") leave?.();
         const step = ARROWS[event.key];
-        if (!step) return;
+        if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
         event.preventDefault();
         go(at.map((one, axis) => one + step[axis]));
       } }, canvas, marks);

@@ -324,7 +324,7 @@ export default {
     // Left and right go from layer to layer, up and down from map to map, Enter to the map's numbers.
     function walk(event, i) {
       const step = ARROWS[event.key], end = { Home: 0, End: columns.length - 1 }[event.key], enter = event.key === "Enter" && net.layers[i] === layer;
-      if (!layer || !step && end === undefined && !enter) return;
+      if (!layer || event.altKey || event.ctrlKey || event.metaKey || !step && end === undefined && !enter) return;
       event.preventDefault();
       if (enter) return bigMap.focus();
       if (step?.[0]) return pick(layer, max(0, min(layer.channels - 1, channel + step[0])));

@@ -257,12 +257,19 @@ def _entry(use):
     head = {"name": use.name, "type": "InputLayer", "shape": list(use.shape)}
     if use.layer is None:
         return head
+    import keras
+
     kind, config = _kind_and_config(use)
     for setting, valid in _FIXED.items():
         if setting in config and config[setting] not in valid:
             raise ValueError(
                 f"layer {use.name!r} has {setting}={config[setting]!r}: the page's engine has {' or '.join(map(repr, valid))}"
             )
+    function = getattr(use.layer, "activation", None)
+    if callable(function) and function is not getattr(keras.activations, config.get("activation", ""), None):
+        raise ValueError(
+            f"layer {use.name!r} has an activation of its own, {function!r}: the page's engine has Keras's"
+        )
     settings = {key: folded(config[key]) for key in _SETTINGS[kind]}
     if kind == "Rescaling":
         settings = {key: _number(use.name, key, value) for key, value in settings.items()}

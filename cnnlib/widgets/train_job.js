@@ -127,14 +127,19 @@ export function trainJob([engine, shapes, training], post) {
   }
   return (message) => {
     if (message.start) start(message);
-    if (message.stop) report({ stopped: true });
+    if (message.stop) {
+      run.goal = 0;
+      report({ stopped: true });
+    }
     return message.go && (function* () {
       let last = performance.now();
       const clock = () => { const now = performance.now(); run.seconds += (now - last) / 1000; last = now; };
       try {
         // A message can end this at any yield. Then the step under way waits, half done, for the next time: a run's numbers
         // do not depend on when it was paused.
-        for (const goal = run.step + message.go; !run.ended && (run.pending || run.step < goal);) {
+        // Two presses while one batch is under way ask for two.
+        run.goal = Math.max(run.goal ?? 0, run.step) + message.go;
+        while (!run.ended && (run.pending || run.step < run.goal)) {
           run.pending ??= step();
           while (!run.pending.next().done) yield;
           run.pending = undefined;
