@@ -362,6 +362,9 @@ def test_maps_are_scaled_each_on_its_own_or_together():
     fig = figures.kernels(np.array([-2.0, 1.0]).reshape(1, 1, 1, 2))
     assert limits(fig) == [(-2, 2)] * 2
     assert fig.axes[0].get_images()[0].cmap(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)  # zero is white
+    assert (
+        matplotlib.colors.to_hex(fig.axes[0].get_images()[0].cmap(1.0)) == figures.BLUE
+    )  # positive, as in the calculators
 
 
 def test_curves_draw_the_history_and_know_kerass_own_object():

@@ -12,7 +12,7 @@ from .style import BLUE, LINE, MUTED, ORANGE, PAPER, SMALL, WIDTH, canvas, style
 GAP = 0.08  # between two pictures, in inches
 LARGEST = 1.7  # side of a picture, in inches
 MOST = 512  # pictures in one figure
-DIVERGING = LinearSegmentedColormap.from_list("cnnlib", [BLUE, PAPER, ORANGE])
+DIVERGING = LinearSegmentedColormap.from_list("cnnlib", [ORANGE, PAPER, BLUE])  # as the calculators have it
 
 
 @styled
@@ -32,8 +32,8 @@ def feature_maps(maps, titles=None, shared=False, signed=False, columns=8):
     """Draw the channels of a feature map side by side.
 
     maps: (H, W, channels), the output of a layer for one image. In grey, black is the smallest and white the
-    largest value of each map, or of all maps with `shared`. With `signed`, zero is white, negative blue and
-    positive orange. A scale stands below.
+    largest value of each map, or of all maps with `shared`. With `signed`, zero is white, negative orange and
+    positive blue. A scale stands below.
     """
     maps = numbers("maps", maps, {3}, "(height, width, channels)")
     channels = np.moveaxis(maps.astype(float), -1, 0)
@@ -61,7 +61,7 @@ def feature_maps(maps, titles=None, shared=False, signed=False, columns=8):
 def kernels(w, channel_names=None, colour=False):
     """Draw the weights of a convolution: one column a filter, one row an input channel.
 
-    w: (height, width, in_channels, filters), as Keras keeps them. Zero is white, negative blue, positive orange,
+    w: (height, width, in_channels, filters), as Keras keeps them. Zero is white, negative orange, positive blue,
     one scale for all. `colour=True` draws each filter of three channels as one RGB picture instead, scaled on its
     own around grey for zero.
     """
