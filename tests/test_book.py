@@ -114,19 +114,33 @@ def test_new_code_is_executed_again(tmp_path):
     assert fine and "two" in html(tmp_path) and ">one" not in html(tmp_path)
 
 
-def test_what_a_cell_reads_is_part_of_the_caches_key(tmp_path):
-    from cnnlib.sphinx_ext import digest_of_sources
-
-    digests = [digest_of_sources(tmp_path)]
-    for name in ("code.py", "widgets/strings.json", "results/net.json", "results/weights/net.json"):
-        file = tmp_path / name
+def every_file_counts(digest, folder, names):
+    """Write files one after the other, each twice: a digest must differ every time."""
+    digests = [digest(folder)]
+    for name in names:
+        file = folder / name
         file.parent.mkdir(exist_ok=True)
         for text in ("old", "new"):
             file.write_text(text)
-            digests.append(digest_of_sources(tmp_path))
-    assert len(set(digests)) == len(digests)
+            digests.append(digest(folder))
+    return len(set(digests)) == len(digests)
+
+
+def test_what_a_cell_reads_is_part_of_the_caches_key(tmp_path):
+    from cnnlib.sphinx_ext import digest_of_sources
+
+    names = ("code.py", "widgets/strings.json", "results/net.json", "results/weights/net.json")
+    assert every_file_counts(digest_of_sources, tmp_path, names)
+    before = digest_of_sources(tmp_path)
     (tmp_path / "widgets" / "pooling.js").touch()  # reaches the page by another way
-    assert digest_of_sources(tmp_path) == digests[-1]
+    assert digest_of_sources(tmp_path) == before
+
+
+def test_scripts_and_the_builds_own_code_make_pages_anew(tmp_path):
+    from cnnlib.sphinx_ext import digest_of_page_code
+
+    names = ("sphinx_ext.py", "glossary.py", "widgets/engine.js", "widgets/mount.js")
+    assert every_file_counts(digest_of_page_code, tmp_path, names)
 
 
 def test_marks_stay_beside_their_formulas():
@@ -143,19 +157,6 @@ def test_marks_stay_beside_their_formulas():
         Typography._hold(None, formula)
     assert paragraph.astext() == before == "p, q, x, y (z)."
     assert [held.astext() for held in paragraph.findall(nodes.inline)] == ["x,", "(z)."]
-
-
-def test_scripts_and_the_builds_own_code_make_pages_anew(tmp_path):
-    from cnnlib.sphinx_ext import digest_of_page_code
-
-    digests = [digest_of_page_code(tmp_path)]
-    for name in ("sphinx_ext.py", "glossary.py", "widgets/engine.js", "widgets/mount.js"):
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        for text in ("old", "new"):
-            file.write_text(text)
-            digests.append(digest_of_page_code(tmp_path))
-    assert len(set(digests)) == len(digests)
 
 
 def test_where_cifar10_lies_is_part_of_the_caches_key(tmp_path, monkeypatch):
