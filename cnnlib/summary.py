@@ -345,7 +345,7 @@ def _macs(layer, calls):
         return 0, ""
     dense = isinstance(layer, keras.layers.Dense)
     if not dense and not _is(layer, "conv", "transposed"):
-        return (0, "") if _is(layer, "cellwise", "whole") else (None, "")
+        return (0, "") if _is(layer, "along", "cellwise", "whole") else (None, "")
     products = []
     for call in calls:
         shape = (call.inputs if _is(layer, "transposed") else call.outputs)[0].shape

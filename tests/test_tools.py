@@ -105,7 +105,9 @@ def test_make_works_in_a_folder_with_spaces_in_its_name(tmp_path):
 
 def test_the_setup_cell_puts_no_second_tensorflow_over_the_first(monkeypatch):
     monkeypatch.setitem(sys.modules, "cnnlib", None)  # as where it is missing
-    with pytest.raises(ModuleNotFoundError, match=r"run  pip install -e \.  in .*cpu.* TensorFlow is missing"):
+    with pytest.raises(
+        ModuleNotFoundError, match=r"-m pip install -e \. .*cpu.* TensorFlow is missing.*restart the kernel"
+    ):
         exec(setup_cell(""))
 
 

@@ -170,7 +170,12 @@ class _Reader:
             "window": field and [list(axis) for axis in field],
             "name": name,
         }
-        if not params and isinstance(layer, keras.layers.Layer) and summary._is(layer, "cellwise") and seen == [shape]:
+        if (
+            not params
+            and isinstance(layer, keras.layers.Layer)
+            and summary._is(layer, "along", "cellwise")
+            and seen == [shape]
+        ):
             row |= {"seen": [], "shape": None}  # whatever comes in goes out in the same shape
         given = _arguments(layer) if new and isinstance(layer, keras.layers.Layer) else None
         if given is not None and trained == 0 < params:
