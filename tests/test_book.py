@@ -37,11 +37,28 @@ stamp()
 """
 
 
-def build(folder, code, url="", page=PAGE):
-    """Build a book of one page with the course's own configuration; return (succeeded, log)."""
+# Pages that a build must refuse, each with words of the warning that says why.
+BAD = {
+    "without-a-stamp": (PAGE.replace("stamp()\n", "1\n") % "1", "stamp"),
+    "not-executed": (
+        PAGE.replace("kernelspec:", "mystnb:\n  execution_mode: 'off'\nkernelspec:") % "1",
+        "not executed",
+    ),
+    "plain-ipywidget": (PAGE % "import ipywidgets\n\nipywidgets.IntSlider()", "dead on this page"),
+    "broken-link": ((PAGE % "1").replace("# A page", "# A page\n\n[gone](99-gone.md)"), "99-gone"),
+}
+
+
+def build(folder, pages, url=""):
+    """Build a book of these pages (their texts by name) with the course's own configuration; return (succeeded, log)."""
     (folder / "book").mkdir(exist_ok=True)
-    (folder / "book" / "page.md").write_text(page % code if "%s" in page else page)
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/page\n")
+    for name, text in pages.items():
+        (folder / "book" / f"{name}.md").write_text(text)
+    root, *others = pages
+    chapters = "".join(f"  - file: book/{name}\n" for name in others)
+    (folder / "_toc.yml").write_text(
+        f"format: jb-book\nroot: book/{root}\n" + (f"chapters:\n{chapters}" if others else "")
+    )
     config = (ROOT / "_config.yml").read_text()
     (folder / "_config.yml").write_text(re.sub(r"^  url: .*$", f'  url: "{url}"', config, flags=re.MULTILINE))
     shutil.copy(ROOT / "book" / "references.bib", folder / "book")
@@ -49,7 +66,7 @@ def build(folder, code, url="", page=PAGE):
         [BIN / "jupyter-book", "build", folder, "-W", "--keep-going"],
         capture_output=True,
         text=True,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "NO_COLOR": "1"},
     )
     return done.returncode == 0, done.stdout + done.stderr
 
@@ -58,21 +75,18 @@ def html(folder):
     return (folder / "_build" / "html" / "book" / "page.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """The HTML of a page that builds, without an address."""
-    folder = tmp_path_factory.mktemp("good")
-    fine, log = build(folder, "assert 1 + 1 == 2")
+def test_a_good_page_says_when_it_ran_and_new_code_is_executed_again(tmp_path):
+    fine, log = build(tmp_path, {"page": PAGE % "print('one')"})
     assert fine, log
-    return html(folder)
-
-
-def test_a_good_page_says_when_it_ran(good):
+    good = html(tmp_path)
     assert re.search(r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ s", good)
+    assert ">one" in good and "colab" not in good.lower()  # no address, no button
+    fine, log = build(tmp_path, {"page": PAGE % "print('two')"})
+    assert fine and "two" in html(tmp_path) and ">one" not in html(tmp_path)
 
 
 def test_a_failing_cell_makes_the_build_red(tmp_path):
-    fine, log = build(tmp_path, "assert 1 + 1 == 3")
+    fine, log = build(tmp_path, {"page": PAGE % "assert 1 + 1 == 3"})
     assert not fine and "AssertionError" in log
 
 
@@ -86,32 +100,13 @@ def test_a_failing_cell_makes_the_notebook_test_red(tmp_path):
     assert done.returncode == 1 and "1 failed" in done.stdout, done.stdout
 
 
-def test_a_page_without_a_stamp_is_refused(tmp_path):
-    fine, log = build(tmp_path, "1", page=PAGE.replace("stamp()\n", "1\n") % "1")
-    assert not fine and "stamp" in log
-
-
-def test_a_page_that_was_not_executed_is_refused(tmp_path):
-    page = PAGE.replace("kernelspec:", "mystnb:\n  execution_mode: 'off'\nkernelspec:")
-    fine, log = build(tmp_path, "1", page=page % "1")
-    assert not fine and "not executed" in log
-
-
-def test_a_plain_ipywidget_is_refused(tmp_path):
-    fine, log = build(tmp_path, "import ipywidgets\n\nipywidgets.IntSlider()")
-    assert not fine and "dead on this page" in log
-
-
-def test_a_broken_link_makes_the_build_red(tmp_path):
-    fine, log = build(tmp_path, "1", page=(PAGE % "1").replace("# A page", "# A page\n\n[gone](99-gone.md)"))
-    assert not fine and "99-gone" in log
-
-
-def test_new_code_is_executed_again(tmp_path):
-    fine, log = build(tmp_path, "print('one')")
-    assert fine, log
-    fine, log = build(tmp_path, "print('two')")
-    assert fine and "two" in html(tmp_path) and ">one" not in html(tmp_path)
+def test_bad_pages_are_refused_each_for_its_own_reason(tmp_path):
+    """One warning fails a build, so one build tells of them all: each page has its warning, a good page has none."""
+    fine, log = build(tmp_path, {"page": PAGE % "1"} | {name: text for name, (text, _) in BAD.items()})
+    warnings = re.findall(r"/book/([\w-]+)\.md.*WARNING: (.*)", log)
+    assert not fine and sorted(name for name, _ in warnings) == sorted(BAD), log
+    for name, told in warnings:
+        assert BAD[name][1] in told, log
 
 
 def every_file_counts(digest, folder, names):
@@ -180,12 +175,8 @@ def test_the_caches_key_needs_no_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
-def test_without_an_address_there_is_no_colab_button(good):
-    assert "colab" not in good.lower()
-
-
 def test_with_an_address_the_colab_button_opens_the_notebook(tmp_path):
-    fine, log = build(tmp_path, "1", url="https://github.com/owner/name")
+    fine, log = build(tmp_path, {"page": PAGE % "1"}, url="https://github.com/owner/name")
     assert fine, log
     links = set(re.findall(r'href="(https://[^"]*(?:colab|github)[^"]*)"', html(tmp_path)))
     assert "https://colab.research.google.com/github/owner/name/blob/main/notebooks/page.ipynb" in links

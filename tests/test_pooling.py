@@ -375,16 +375,16 @@ def agrees(widget, shown):
 
 
 def test_random_states_show_what_python_computes(open_widget):
-    """200 states here; test_numbers.py has thousands."""
+    """A few states here; test_numbers.py has thousands."""
     from test_numbers import results
 
     rng = random.Random(6)
-    states = [random_settings(rng) for _ in range(200)]
+    states = [random_settings(rng) for _ in range(40)]
     legible = 0
     for widget, shown in results(open_widget(PoolingExplorer()), states, READ):
         assert agrees(widget, shown), (widget, shown)
         legible += not np.isnan(numbers(shown["output"])).any()
-    assert legible > 150
+    assert legible > 30
     assert not agrees(PoolingExplorer(kind="average"), read(open_widget(PoolingExplorer())))
 
 

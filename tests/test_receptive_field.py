@@ -414,11 +414,11 @@ def test_every_number_on_the_page_is_pythons(open_widget):
     page = open_widget(ReceptiveField())
     impossible = 0
     rng = random.Random(4)
-    for settings in random_settings(120, seed=5):
+    for settings in random_settings(40, seed=5):
         widget, seen = put(page, **settings, other=random_layers(rng) if rng.random() < 0.5 else [])
         assert agrees(widget, seen), settings
         impossible += widget.problem is not None
-    assert 20 < impossible < 100
+    assert 5 < impossible < 35
 
 
 def arithmetic(line):
