@@ -14,6 +14,7 @@ import html
 import json
 import statistics
 import sys
+import textwrap
 from typing import NamedTuple
 
 import keras
@@ -269,7 +270,7 @@ class Family(list):
         return figures.scatter(
             {entry.title: (getattr(entry, cost), [100 * value for value in values]) for entry, values in points},
             xlabel=COSTS[cost],
-            ylabel=f"{_accuracy(points)}, %",
+            ylabel=textwrap.fill(f"{_accuracy(points)}, %", 30),
             marked=[entry.title for entry, _ in points if entry.mine],
         )
 
@@ -322,7 +323,7 @@ class Family(list):
         )
         notes = "<br>".join(html.escape(line) for line in self.conditions.splitlines())
         return (
-            '<div class="cnnlib-summary" role="region" aria-label="The nets compared" tabindex="0" style="overflow-x: auto">'
+            '<div class="cnnlib-summary cnnlib-compared" role="region" aria-label="The nets compared" tabindex="0" style="overflow-x: auto">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p><small>{notes}</small></p>"
         )
 

@@ -7,7 +7,9 @@ import re
 import shutil
 from pathlib import Path
 
+import myst_nb.core.render
 from docutils import nodes
+from myst_nb.core.utils import coalesce_streams
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
@@ -266,8 +268,24 @@ class Typography(SphinxPostTransform):
             parent[parent.index(together) + 1] = nodes.Text(behind[closing.end() :])
 
 
+def whole_streams(outputs):
+    """Merge what a cell printed as myst-nb does, but join first what the kernel sent in pieces.
+
+    It sends what is there every 0.2 s. myst-nb would end each piece with a line break.
+    """
+    joined = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output["output_type"] == "stream" and output["name"] == last.get("name"):
+            joined[-1] = type(output)(output, text=last["text"] + output["text"])
+        else:
+            joined.append(output)
+    return coalesce_streams(joined)
+
+
 def setup(app):
     """Connect everything to Sphinx."""
+    myst_nb.core.render.coalesce_streams = whole_streams  # there is no setting for it
     app.add_config_value("cnnlib_digest", "", "env")
     app.add_config_value("cnnlib_page_code", "", "env")
     app.add_config_value("cnnlib_glossary", "", "html")  # another glossary: write all pages again

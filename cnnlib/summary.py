@@ -10,6 +10,7 @@ Keras is imported when `summarize` is called, not before.
 import functools
 import html
 import math
+import re
 from typing import NamedTuple
 
 from cnnlib import geometry
@@ -360,6 +361,7 @@ def _macs(layer, calls):
 # --- display ------------------------------------------------------------------------------------------------
 
 
+_CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z][a-z])")  # between the words of BatchNormalization
 _HEADINGS = ("layer", "type", "output shape", "parameters", "MACs", "receptive field", "jump")
 
 
@@ -427,7 +429,9 @@ class Summary(list):
 
         body = []
         for row in self:
-            name, *cells = map(html.escape, self._cells(row))
+            name, kind, *cells = map(html.escape, self._cells(row))
+            name, kind = name.replace("_", "_<wbr/>"), _CAMEL.sub("<wbr/>", kind)  # where a narrow table may break them
+            cells = [kind, *cells]
             why = numbers(row)
             tags = [
                 f"<td><details><summary>{cell}</summary>{html.escape(why[i])}</details></td>"

@@ -37,6 +37,9 @@ stamp()
 """
 
 
+# A line that the kernel sends in two pieces.
+PIECES = "import time\n\nprint(1, end=' ', flush=True)\ntime.sleep(0.5)\nprint('one')"
+
 # Pages that a build must refuse, each with words of the warning that says why.
 BAD = {
     "without-a-stamp": (PAGE.replace("stamp()\n", "1\n") % "1", "stamp"),
@@ -76,13 +79,13 @@ def html(folder):
 
 
 def test_a_good_page_says_when_it_ran_and_new_code_is_executed_again(tmp_path):
-    fine, log = build(tmp_path, {"page": PAGE % "print('one')"})
+    fine, log = build(tmp_path, {"page": PAGE % PIECES})
     assert fine, log
     good = html(tmp_path)
     assert re.search(r"This page was run on \d{4}-\d\d-\d\d without a data set, with Python .* It took \d+ s", good)
-    assert ">one" in good and "colab" not in good.lower()  # no address, no button
+    assert ">1 one\n" in good and "colab" not in good.lower()  # no address, no button
     fine, log = build(tmp_path, {"page": PAGE % "print('two')"})
-    assert fine and "two" in html(tmp_path) and ">one" not in html(tmp_path)
+    assert fine and "two" in html(tmp_path) and "1 one" not in html(tmp_path)
 
 
 def test_a_failing_cell_makes_the_build_red(tmp_path):

@@ -582,7 +582,7 @@ def test_padding_cells_are_struck_through_and_digits_say_where(open_widget):
         "() => [...document.querySelectorAll('path.zero')].map((p) => (p.getAttribute('d').match(/l1 -1/g) ?? []).length)"
     )
     assert struck == [len([at for at in widget.trace(1)[level] if not 0 <= at < 8]) for level in (0, 1)]
-    assert "It also meets zeros of the padding, at Input: 8×8, 1 Conv2D 3×3: 8×8." in read(page)["sees"][0]
+    assert "It also meets zeros of the padding (Input: 8×8, 1 Conv2D 3×3: 8×8)." in read(page)["sees"][0]
 
 
 def test_keyboard_reaches_and_works_everything(open_widget):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import platform
 import signal
@@ -394,6 +395,23 @@ def test_a_callback_that_watches_batches_sees_every_one(hook):
     # One that does not costs nothing
     idle = [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), keras.callbacks.EarlyStopping()]
     assert quick(batch_size=8, images=43, callbacks=idle).model.steps_per_execution == loop.STEPS_A_CALL
+
+
+def test_many_nets_are_no_false_alarm():
+    """TensorFlow warns of "retracing" when one net after the other is trained."""
+    alarm, other, heard = "5 out of the last 5 calls triggered tf.function retracing.", "something else", []
+    log, handler = logging.getLogger("tensorflow"), logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+    log.addHandler(handler)
+    try:
+        watch = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: [log.warning(text) for text in (alarm, other)]
+        )
+        quick(callbacks=[watch])
+        log.warning(alarm)  # outside of fit it is left alone
+    finally:
+        log.removeHandler(handler)
+    assert heard == [other, alarm]
 
 
 def test_large_steps_are_made_one_by_one():

@@ -4,7 +4,9 @@ The images reach it as a ``tf.data.Dataset`` of whole batches, and every number 
 weights) is settled before or after Keras's loop, so a net that several devices share needs no other loop either.
 """
 
+import contextlib
 import inspect
+import logging
 import sys
 import time
 import warnings
@@ -133,22 +135,34 @@ def fit(
         )
         bar = _bar(progress, done, epochs, len(x), batch_size)
         try:
-            model.fit(
-                _batches(x, y, batch_size, seed, lambda: len(state.history["loss"]), augment, devices),
-                shuffle=False,  # the order is made above, the same one whenever this epoch is trained
-                initial_epoch=done,
-                epochs=epochs,
-                validation_data=(validation_x, validation_y),
-                validation_batch_size=validation_batch,
-                verbose=0,
-                callbacks=[*callbacks, _Watch(state, bar, epochs, progress)],
-            )
+            with _without_false_alarms():
+                model.fit(
+                    _batches(x, y, batch_size, seed, lambda: len(state.history["loss"]), augment, devices),
+                    shuffle=False,  # the order is made above, the same one whenever this epoch is trained
+                    initial_epoch=done,
+                    epochs=epochs,
+                    validation_data=(validation_x, validation_y),
+                    validation_batch_size=validation_batch,
+                    verbose=0,
+                    callbacks=[*callbacks, _Watch(state, bar, epochs, progress)],
+                )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(state.farewell(epochs)) from None
         finally:
             bar.close()
             recipe.remember_rate(model, rate)  # a callback may have changed it
     return state.finish(progress)
+
+
+@contextlib.contextmanager
+def _without_false_alarms():
+    """Drop a warning of TensorFlow's: it counts what it compiles, and takes many nets, each compiled once, for one net compiled many times."""
+    logger, calm = logging.getLogger("tensorflow"), lambda record: "tf.function retracing" not in record.getMessage()
+    logger.addFilter(calm)
+    try:
+        yield
+    finally:
+        logger.removeFilter(calm)
 
 
 _ACT_IN_TRAINING = (
