@@ -118,6 +118,22 @@ def test_axe_finds_nothing_serious(page, width, dark, look):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_tables_fit_a_laptops_page(page, look):
+    cut = look(page).evaluate(
+        """() => [...document.querySelectorAll(".cnnlib, .cnnlib-summary, .cnnlib-field-wide, .cnnlib-net-table")]
+          .filter((e) => e.scrollWidth > e.clientWidth + 1)
+          .map((e) => [e.className, e.scrollWidth, e.clientWidth, e.textContent.slice(0, 80)])"""
+    )
+    assert not cut, cut
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_cell_prints_nothing_or_a_warning(page, look):
+    printed = look(page).evaluate("[...document.querySelectorAll('.cell_output pre')].map((e) => e.textContent)")
+    assert not [text for text in printed if re.search(r"WARNING:|\b0x[0-9a-f]{8}", text) or not text.strip()]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_picture_has_words(page, look):
     tab = look(page)
     silent = tab.evaluate(
