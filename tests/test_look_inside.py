@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -477,7 +478,8 @@ def encoded(image, kind="PNG", **options):
 
 
 def choose(page, content, name="photo.png", mime="image/png"):
-    root(page).locator("input[type=file]").set_input_files({"name": name, "mimeType": mime, "buffer": content})
+    file = content if isinstance(content, Path) else {"name": name, "mimeType": mime, "buffer": content}
+    root(page).locator("input[type=file]").set_input_files(file)
 
 
 def own_picture(page, word="Your photo."):
@@ -639,7 +641,7 @@ def test_each_bad_picture_gets_one_clear_message(open_widget, tmp_path):
     for content, name, words in BAD.values():
         file = tmp_path / name
         file.write_bytes(content)  # by its path: Playwright would send 30 MB as text
-        root(page).locator("input[type=file]").set_input_files(file)
+        choose(page, file)
         page.wait_for_function("(words) => document.querySelector('.cnnlib-problem').textContent === words", arg=words)
         shown = read(page)
         assert shown["problems"] == [words] and shown["seen"] == before
