@@ -144,7 +144,8 @@ def test_citation_file_is_valid_and_in_step():
 
     citation, book = read(path), read(ROOT / "_config.yml")
     assert citation["title"] == book["title"]
-    assert citation["authors"] == [{"name": book["author"]}]
+    name = book["author"]  # The pages go on with it after "By"; a citation begins with it.
+    assert citation["authors"] == [{"name": name[0].upper() + name[1:]}]
     assert citation["version"] == PROJECT["version"]
     # The repository's address stands once, in _config.yml.
     assert not {"url", "repository", "repository-code", "repository-artifact"} & set(citation)
