@@ -36,17 +36,26 @@ def net(normalisation=False, synchronized=False, dropout=0.0):
     return keras.Sequential(layers, name="toy")
 
 
-def run(devices=False, images=96, batch_size=24, policy="float32", epochs=4, **arguments):
-    """Train `net` on this many toy images; (the net, the run, all that a test may compare)."""
+def run(devices=False, images=96, batch_size=24, policy="float32", epochs=4, by_fit=False, **arguments):
+    """Train `net` on this many toy images; (the net, the run, all that a test may compare).
+
+    The devices are told to `build`, or to `fit`, which then copies an ordinary net to them.
+    """
     from test_training import toy_data
 
     from cnnlib import training
+    from cnnlib.training import distribute
 
     kept = {name: arguments.pop(name) for name in ("run_dir", "augment", "callbacks") if name in arguments}
-    model = training.build(net, distribute=devices, policy=policy, **arguments)
-    done = training.fit(
-        model, toy_data(images), epochs=epochs, batch_size=batch_size, learning_rate=0.01, progress=False, **kept
-    )
+    model = training.build(net, distribute=False if by_fit else devices, policy=policy, **arguments)
+    kept |= {
+        "batch_size": batch_size,
+        "learning_rate": 0.01,
+        "progress": False,
+        "distribute": devices if by_fit else False,
+    }
+    done = training.fit(model, toy_data(images), epochs=epochs, **kept)
+    assert done.model is model and distribute.devices(model) == (1 if by_fit or not devices else len(devices))
     numbers = {name: values for name, values in done.history.items() if name != "seconds"}
     numbers["best_epoch"] = done.best_epoch
     numbers["weights"] = [float(v) for w in model.get_weights() for v in w.ravel()]
@@ -103,11 +112,11 @@ def scenarios(folder):
 
     for images, batch_size in PLAIN:
         for name, devices in (("one", False), ("two", TWO), ("three", THREE)):
-            yield f"plain {images}/{batch_size} {name}", run(devices, images, batch_size)[2]
+            yield f"plain {images}/{batch_size} {name}", run(devices, images, batch_size, by_fit=devices == THREE)[2]
     for name, devices in (("one", False), ("two", TWO)):
         yield f"augmented {name}", run(devices, augment=True)[2]
         yield f"synchronized {name}", run(devices, normalisation=True, synchronized=True)[2]
-        yield f"half {name}", run(devices, policy="mixed_float16")[2]
+        yield f"half {name}", run(devices, policy="mixed_float16", by_fit=True)[2]
 
     # One step on one batch: the statistics can be computed from the pictures and the first weights.
     first = training.build(net, policy="float32", normalisation=True)
@@ -138,14 +147,21 @@ def scenarios(folder):
     yield "twice", [again, copies(model)]
 
     broken_off(folder / "one", False)
-    yield "resumed: plain, one then three", run(THREE, run_dir=folder / "one")[2]
+    yield "resumed: plain, one then three", run(THREE, run_dir=folder / "one", by_fit=True)[2]
     broken_off(folder / "plain", TWO)
     yield "resumed: plain, two then one", run(run_dir=folder / "plain")[2]
     noisy = {"normalisation": True, "dropout": 0.3, "augment": True}
     yield "undisturbed: noisy", run(TWO, **noisy)[2]
     noisy["run_dir"] = folder / "noisy"
-    broken_off(devices=TWO, **noisy)
+    broken_off(devices=TWO, by_fit=True, **noisy)
     yield "resumed: noisy", run(TWO, **noisy)[2]
+
+    # What Adam remembers comes back with the copy, so that a second call goes on.
+    for name, devices in (("one", False), ("two", TWO)):
+        model = training.build(net, policy="float32")
+        for _ in range(2):
+            done = training.fit(model, toy_data(), epochs=1, batch_size=24, progress=False, distribute=devices)
+        yield f"again {name}", [done.history["loss"], [float(v) for w in model.get_weights() for v in w.ravel()]]
 
     def fit(model=None, data=None, batch_size=24):
         model = model or training.build(net, distribute=TWO)
@@ -157,6 +173,17 @@ def scenarios(folder):
         with model.distribute_strategy.scope() if inside else contextlib.nullcontext():
             model.compile("adam", loss, metrics=["accuracy"])
         return model
+
+    class Own(keras.Model):
+        def __init__(self, width):
+            super().__init__()
+            self.middle = keras.layers.Dense(width)
+
+        def call(self, x):
+            return self.middle(keras.ops.reshape(x, (-1, 192)))
+
+    def copied(model, devices=TWO):
+        return training.fit(model, toy_data(), epochs=1, batch_size=24, progress=False, distribute=devices)
 
     def made_outside():
         model = training.build(net)
@@ -181,6 +208,10 @@ def scenarios(folder):
             "sum": message(lambda: fit(compiled(True, "sum"))),
             "inside": message(lambda: fit(compiled(True))),
             "made outside": message(made_outside),
+            "a class": message(lambda: copied(Own(3))),
+            "others": message(lambda: copied(training.build(net, distribute=TWO), THREE)),
+            "its own": message(lambda: copied(training.build(net, distribute=TWO), TWO[::-1])),
+            "fit's number": message(lambda: copied(training.build(net), 2)),
         },
     )
     all_gpus = training.build(net, distribute=True)
@@ -309,12 +340,28 @@ def test_the_record_names_the_devices_where_they_matter(seen):
         ("sum", "ValueError: model was compiled with a loss of reduction='sum'; several devices need 'sum_over_batch"),
         ("inside", "nothing was raised"),
         ("made outside", "ValueError: model was made outside its strategy's scope; make it by training.build"),
+        (
+            "a class",
+            r"ValueError: model cannot be copied to its devices, .*: training.build\(a function that returns it, ",
+        ),
+        (
+            "others",
+            r"ValueError: distribute=\['CPU:0', 'CPU:1', 'CPU:2'\] is not True or \['CPU:0', 'CPU:1'\]: the model",
+        ),
+        ("its own", "nothing was raised"),
+        ("fit's number", "TypeError: distribute=2 is not True, False or a list of two or more of CPU:0, CPU:1, CPU:2"),
     ],
 )
 def test_what_several_devices_refuse(seen, case, words):
     import re
 
     assert re.match(words, seen["refused"][case]), seen["refused"][case]
+
+
+def test_a_second_call_goes_on_where_the_first_one_ended(seen):
+    (loss, weights), (alone, theirs) = seen["again two"], seen["again one"]
+    np.testing.assert_allclose(loss, alone, atol=2e-5)
+    np.testing.assert_allclose(weights, theirs, atol=2e-5)
 
 
 def test_without_two_gpus_nothing_is_shared(seen):

@@ -9,8 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cnnlib.training.recipe import inner_layers
+from cnnlib.training.recipe import fingerprint, inner_layers, inner_optimizer
 
+_NO_COPY = (
+    "model cannot be copied to its devices, because Keras does not make it again from its settings (get_config); "
+    "make it there: training.build(a function that returns it, distribute=True)"
+)
 _MEAN = "sum_over_batch_size"
 _BATCH = 256  # no gradients are kept, so more images fit than in training
 # Apart, because Keras draws the seeds of layers at random below 10**9: replica r adds r of these to each.
@@ -46,9 +50,53 @@ def strategy(distribute):
     return tf.distribute.MirroredStrategy(list(distribute), cross_device_ops=sums)
 
 
+def to_copy_for(model, distribute):
+    """Return the strategy for whose devices a net must be copied; None where it stays as and where it is.
+
+    Raises:
+        ValueError, TypeError: as ``strategy``; a net that lies on other devices already.
+
+    """
+    if distribute is False or devices(model) == 1:
+        return strategy(distribute)
+    own = sorted(name.partition("device:")[2] for name in model.distribute_strategy.extended.worker_devices)
+    if distribute is not True and (not isinstance(distribute, (list, tuple)) or sorted(map(str, distribute)) != own):
+        raise ValueError(f"distribute={distribute!r} is not True or {own}: the model was made for these devices")
+    return None
+
+
 def scope(strategy):
     """Return the context in which a net for this strategy, or for none, is made."""
     return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def copy(model, strategy):
+    """Return a net that is made and compiled like this one, with its numbers, on the devices of a strategy.
+
+    Raises:
+        ValueError: Keras cannot make the net again from its settings; so with most classes of one's own.
+
+    """
+    try:
+        with strategy.scope():
+            made = keras.models.clone_model(model)
+            made.dtype_policy = model.dtype_policy  # decides whether losses are scaled
+            made.compile_from_config(model.get_compile_config())
+        hand_over(model, made)
+        alike = fingerprint(made) == fingerprint(model)
+    except Exception as error:  # whatever a class of one's own raises when Keras asks it for its settings
+        raise ValueError(_NO_COPY) from error
+    if not alike:
+        raise ValueError(_NO_COPY)
+    return made
+
+
+def hand_over(source, target):
+    """Give a net all that another, made and compiled alike, has: weights, random states, the optimizer's moments."""
+    kept = [np.array(variable) for variable in (*source.variables, *source.optimizer.variables)]
+    for variable, value in zip((*target.variables, *target.optimizer.variables), kept, strict=True):
+        variable.assign(value)
+    inner_optimizer(target).rates = getattr(inner_optimizer(source), "rates", "[null, null]")
 
 
 def devices(model):
@@ -92,10 +140,13 @@ def shares(plan, parts):
     return tf.gather(plan, rows % n), weights
 
 
-def check(model, batch_size, validation_images):
-    """Raise ValueError unless a net was made for its devices, and they can share training batches and validation images."""
-    parts = devices(model)
-    if parts > 1 and not all(isinstance(w.value, tf.distribute.DistributedValues) for w in model.weights):
+def check(model, strategy, batch_size, validation_images):
+    """Raise ValueError unless a net was made for its devices, and they can share training batches and validation images.
+
+    They are those of ``strategy``, if there is one.
+    """
+    parts = devices(model) if strategy is None else strategy.num_replicas_in_sync
+    if devices(model) > 1 and not all(isinstance(w.value, tf.distribute.DistributedValues) for w in model.weights):
         raise ValueError("model was made outside its strategy's scope; make it by training.build(..., distribute=True)")
     if batch_size % parts:
         raise ValueError(f"batch_size={batch_size} is not a multiple of {parts}, the devices that share each batch")

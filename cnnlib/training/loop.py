@@ -5,6 +5,7 @@ weights) is settled before or after Keras's loop, so a net that several devices 
 """
 
 import contextlib
+import dataclasses
 import inspect
 import logging
 import sys
@@ -19,7 +20,8 @@ from tqdm import tqdm
 
 from cnnlib._arguments import boolean, integer
 from cnnlib.summary import summarize
-from cnnlib.training import check, distribute, memory, recipe
+from cnnlib.training import check, memory, recipe
+from cnnlib.training import distribute as sharing
 from cnnlib.training.adam import Adam
 from cnnlib.training.record import metric_names
 from cnnlib.training.state import State
@@ -42,6 +44,7 @@ def fit(
     seed=0,
     learning_rate=None,
     augment=False,
+    distribute=False,
     run_dir=None,
     callbacks=(),
     progress=True,
@@ -57,9 +60,10 @@ def fit(
     undisturbed run. A finished run is only read; so is one that a callback (``EarlyStopping``) has stopped. A
     number of ``epochs`` larger than any before prolongs either.
 
-    A net of ``training.build(..., distribute=True)`` is trained by several GPUs: each takes its part of every
-    batch, and one step is made with the mean gradient. A net without batch normalisation and dropout then learns
-    what it learns on one device, and may be resumed on another number of them.
+    With ``distribute`` several GPUs train: each takes its part of every batch, and one step is made with the mean
+    gradient. A net without batch normalisation and dropout then learns what it learns on one device, and may be
+    resumed on another number of them. A net of ``training.build(..., distribute=True)`` lies on its devices already.
+    Any other one is copied there (callbacks see the copy) and holds at the end what the copy has learned.
 
     With them it learns something else. Batch normalisation takes the mean and variance of each part by itself (of
     the whole batch, if its layers are ``synchronized``); the moving statistics become the mean of the devices'
@@ -82,6 +86,8 @@ def fit(
             is Keras's 0.001, or the rate of a net that is compiled already. ``training.warm_up_and_decay`` makes a schedule.
         augment: True shows each training image a little differently every time: moved by up to 4 pixels along both
             axes (zeros come in), mirrored left to right in half of the cases (He et al. 2016, section 4.2).
+        distribute: True lets all GPUs of this machine share the training; where there are fewer than two, nothing is
+            shared. A list of names, such as ["GPU:0", "GPU:2"], picks two or more devices.
         run_dir: folder of the checkpoint; None keeps none.
         callbacks: a list of more Keras callbacks; what they keep inside themselves is not in the checkpoint.
         progress: show a bar and print a line an epoch.
@@ -91,8 +97,8 @@ def fit(
 
     Raises:
         ValueError, TypeError: a bad argument; a net with too few outputs for the classes; a ``run_dir`` that holds a run with another recipe;
-            for several devices also too few validation images to share, a net that was compiled outside the strategy's
-            scope, or with a loss that is no mean.
+            for several devices also too few validation images to share, a net that Keras cannot copy or that was
+            compiled outside its strategy's scope, a loss that is no mean, names of no devices or of others than the net's.
         CheckpointError: a checkpoint that cannot be read or written.
         KeyboardInterrupt: with a message that says what is kept.
 
@@ -107,16 +113,25 @@ def fit(
     seed = integer("seed", seed, 0)
     boolean("augment", augment)
     check.arguments(model, dataset, learning_rate, augment, run_dir, callbacks)
-    distribute.check(model, batch_size, len(dataset.validation.x))
+    strategy = sharing.to_copy_for(model, distribute)
+    sharing.check(model, strategy, batch_size, len(dataset.validation.x))
     _warn_if_training_is_ignored(model)
     memory.keep_freed()
     x, y = _subset(dataset.train, images, seed)
-    devices = distribute.devices(model)
-    with distribute.scope(model.distribute_strategy if devices > 1 else None):
+    devices = sharing.devices(model)
+    with sharing.scope(model.distribute_strategy if devices > 1 else None):
         steps = 1 if any(map(_watches_batches, callbacks)) else _steps_a_call(model, batch_size)
         _compile(model, x, y, dataset.validation.y, learning_rate, steps)
+    if strategy is not None:
+        shared = sharing.copy(model, strategy)
+        more = {"images": images, "augment": augment, "run_dir": run_dir, "callbacks": callbacks, "progress": progress}
+        try:
+            run = fit(shared, dataset, epochs=epochs, batch_size=batch_size, seed=seed, **more)
+        finally:
+            sharing.hand_over(shared, model)
+        return dataclasses.replace(run, model=model)
     changes = {"shift": SHIFT, "mirror": True} if augment else None
-    counted = devices if distribute.changes_what_is_trained(model) else None
+    counted = devices if sharing.changes_what_is_trained(model) else None
     described = recipe.describe(model, dataset, x, y, batch_size, seed, changes, counted)
     rate = described["optimizer"].get("learning_rate")
     state = State(model, described, None if run_dir is None else Path(run_dir) / CHECKPOINT, epochs)
@@ -129,8 +144,8 @@ def fit(
     if not state.finished(epochs):
         if progress and devices > 1:
             print(f"{devices} devices share each batch of {batch_size} images")
-        distribute.draw_apart(model)
-        validation_x, validation_y, validation_batch = distribute.to_evaluate(
+        sharing.draw_apart(model)
+        validation_x, validation_y, validation_batch = sharing.to_evaluate(
             model, dataset.validation.x, dataset.validation.y, "dataset.validation"
         )
         bar = _bar(progress, done, epochs, len(x), batch_size)
@@ -213,8 +228,8 @@ def _compile(model, x, y, validation_y, learning_rate, steps_a_call):
             )
         if steps_a_call == 1 != model.steps_per_execution and isinstance(recipe.inner_optimizer(model), Adam):
             model.steps_per_execution, model.train_function = 1, None  # compiled here, before there was such a callback
-        distribute.check_compiled(model)
-        few = np.arange(8 * distribute.devices(model)) % len(x)
+        sharing.check_compiled(model)
+        few = np.arange(8 * sharing.devices(model)) % len(x)
         metric_names(model.evaluate(x[few], y[few], verbose=0, return_dict=True))  # raises without an accuracy
     else:
         probabilities = bool((sample >= 0).all() and np.allclose(sample.sum(axis=-1), 1, atol=1e-2))
@@ -227,7 +242,8 @@ def _compile(model, x, y, validation_y, learning_rate, steps_a_call):
             jit_compile=False,
             steps_per_execution=steps_a_call,
         )
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # one that scales losses would get its own variables twice
+        model.optimizer.build(model.trainable_variables)
 
 
 def _watches_batches(callback):
@@ -260,7 +276,7 @@ def _batches(x, y, batch_size, seed, epoch, augment=False, devices=1):
         x, y = tf.constant(x), tf.constant(y)
 
         def batch(plan):
-            plan, *weights = (plan,) if devices == 1 else distribute.shares(plan, devices)
+            plan, *weights = (plan,) if devices == 1 else sharing.shares(plan, devices)
             images = tf.gather(x, plan[:, 0])
             return _moved(images, plan[:, 1:]) if augment else images, tf.gather(y, plan[:, 0]), *weights
 
@@ -333,7 +349,7 @@ class _Watch(keras.callbacks.Callback):
         self.bar.update(self.steps_before + steps - self.bar.n)
 
     def on_test_begin(self, logs=None):
-        distribute.agree(self.model)
+        sharing.agree(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         names = metric_names(logs)
