@@ -158,10 +158,10 @@ def scenarios(folder):
 
     # What Adam remembers comes back with the copy, so that a second call goes on.
     for name, devices in (("one", False), ("two", TWO)):
-        model = training.build(net, policy="float32")
+        ordinary = training.build(net, policy="float32")
         for _ in range(2):
-            done = training.fit(model, toy_data(), epochs=1, batch_size=24, progress=False, distribute=devices)
-        yield f"again {name}", [done.history["loss"], [float(v) for w in model.get_weights() for v in w.ravel()]]
+            done = training.fit(ordinary, toy_data(), epochs=1, batch_size=24, progress=False, distribute=devices)
+        yield f"again {name}", [done.history["loss"], [float(v) for w in ordinary.get_weights() for v in w.ravel()]]
 
     def fit(model=None, data=None, batch_size=24):
         model = model or training.build(net, distribute=TWO)
