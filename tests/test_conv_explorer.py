@@ -324,7 +324,7 @@ def products(line):
 def test_what_a_cell_touches(open_page, tmp_path, widgets):
     """Pointing at an input cell and at a weight, checked with single ones as inputs."""
     rng = random.Random(1)
-    some = widgets[:80]
+    some = widgets[:130]
     page = open_page(page_of(some, tmp_path))
     links = 0
     for nth, widget in enumerate(some):
@@ -374,7 +374,7 @@ def test_what_a_cell_touches(open_page, tmp_path, widgets):
         assert served >= set(meets) and not any(cells for i, cells in enumerate(found["output"]) if i != f)
         assert f"used {len(served)} times" in found["lines"][0]
         links += len(meets)
-    assert links > 900
+    assert links > 1500
 
 
 def test_the_notes_example(open_widget):
