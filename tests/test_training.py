@@ -887,6 +887,15 @@ def test_hardware_of_this_machine(tmp_path):
     assert _cpu(info) == ("A CPU @ 2 GHz", {"fpu", "avx512_bf16", "amx_bf16"})
 
 
+@pytest.mark.parametrize(
+    "flags, bfloat16, amx", [((), False, False), (("avx512_bf16",), True, False), (("amx_bf16",), True, True)]
+)
+def test_what_the_flags_of_a_processor_say(flags, bfloat16, amx, monkeypatch):
+    monkeypatch.setattr(budget.hardware, "_cpu", lambda: ("A CPU", {"fpu", *flags}))
+    machine = detect()
+    assert (machine.cpu_bfloat16, machine.cpu_amx) == (bfloat16, amx)
+
+
 def test_a_containers_share_of_the_cpus_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
     assert _cores(tmp_path) == 8  # no cgroups, as on macOS
@@ -1118,12 +1127,13 @@ def test_a_record_fits_the_code(name):
     kept = training.load_record(name)
     builder, changes = record_tool.NETS[kept["net"]]
     used = kept["recipe"]
+    policy = used["precision"] if used["precision"] in name else None  # one that stands beside the net's own
     net = training.build(builder, policy=used["precision"], **changes)
     assert (kept["net"], kept["params"]) == (net.name, net.count_params())
     if kept["versions"]["Keras"] == keras.__version__:  # another Keras may know other settings
         assert used["layers"] == recipe.fingerprint(net)
     names = {
-        recipe_name: record_tool.record_name(kept["net"], recipe_name, kept["seed"])
+        recipe_name: record_tool.record_name(kept["net"], recipe_name, kept["seed"], policy)
         for recipe_name in record_tool.RECIPES
     }
     assert name == kept["name"] and name in names.values()
@@ -1193,6 +1203,14 @@ def test_the_recorders_recipes():
     assert set(record_tool.settings("resnet18", "notes", 100)) == {"epochs", "batch_size"}
     better = record_tool.settings("resnet18", "better", 45_000)
     assert better["augment"] and float(better["learning_rate"](704)) == pytest.approx(0.001)
+
+
+def test_a_net_is_recorded_once_more_in_another_number_format(capsys):
+    assert record_tool.record_name("vgg16", "better", 1, "float32") == "vgg16-better-float32-seed1"
+    assert record_tool.parse(["vgg16", "--policy", "float32", "--beside"]).beside
+    with pytest.raises(SystemExit):
+        record_tool.parse(["vgg16", "--beside"])
+    assert "--beside needs a --policy" in capsys.readouterr().err
 
 
 def test_nets_to_be_compared_share_a_number_format(on):

@@ -5,7 +5,8 @@
 writes cnnlib/results/baseline.json (seed 1: baseline-seed1.json). "baseline-asleep" is the same net with its
 batch normalisation and dropout in inference mode, "baseline-without-b" the one without its B. `--recipe long`
 trains for 30 epochs in batches of 128 and adds its name: baseline-long.json; so do the other recipes. The weights
-of a few small nets are kept too, for the pages in which they live: cnnlib/results/weights/baseline-better.json. The
+of a few small nets are kept too, for the pages in which they live: cnnlib/results/weights/baseline-better.json. With
+`--policy mixed_bfloat16 --beside` a net is recorded once more, in another number format: vgg16-better-mixed_bfloat16.json. The
 checkpoint lies outside git, in runs/; after a kill the same command goes on, on a machine that chooses another number
 format with `--policy` and the first one's. The test set is used once, at the end.
 """
@@ -88,9 +89,13 @@ def settings(net, recipe, images):
     return amount | {"augment": True, "learning_rate": training.warm_up_and_decay(images=images, **amount)}
 
 
-def record_name(net, recipe, seed):
-    """Return the record's name: "baseline", "baseline-seed1", "baseline-better", "baseline-better-seed1"."""
-    return net + ("" if recipe == "notes" else f"-{recipe}") + (f"-seed{seed}" if seed else "")
+def record_name(net, recipe, seed, policy=None):
+    """Return the record's name: "baseline", "baseline-seed1", "baseline-better", "baseline-better-seed1".
+
+    ``policy`` is that of a record which stands beside the net's own: "alexnet8-better-float32".
+    """
+    parts = [net, recipe if recipe != "notes" else None, policy, f"seed{seed}" if seed else None]
+    return "-".join(filter(None, parts))
 
 
 def parse(arguments=None):
@@ -99,17 +104,21 @@ def parse(arguments=None):
     parser.add_argument("--recipe", choices=RECIPES, default="notes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--policy", help="number format, such as float32 (default: the one that suits net and machine)")
+    parser.add_argument("--beside", action="store_true", help="the net has a record: this one's name gets its --policy")
     parser.add_argument("--run-dir", type=Path, help="folder of the checkpoint (default: runs/NAME)")
     parser.add_argument("--dirty", action="store_true", help="record although the code is not committed")
     parser.add_argument(
         "--trial", action="store_true", help="one epoch on 4,000 images: prints the record, saves nothing"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.beside and not options.policy:
+        parser.error("--beside needs a --policy, such as float32, for the record's name")
+    return options
 
 
 def main(arguments=None):
     options = parse(arguments)
-    name = record_name(options.net, options.recipe, options.seed)
+    name = record_name(options.net, options.recipe, options.seed, options.policy if options.beside else None)
     state = git_state()
     if not (options.trial or options.dirty) and (state is None or state["dirty"]):
         sys.exit("The code is not committed: a record of it could not be traced. Commit first, or add --dirty.")

@@ -11,6 +11,7 @@ from cnnlib._arguments import integer
 from cnnlib.summary import summarize
 from cnnlib.training import distribute as sharing
 from cnnlib.training import hardware, memory
+from cnnlib.training.filter_gradient import as_products
 
 # Up to this many images are left of CIFAR-10's training set once 5,000 are held out for validation.
 ALL_IMAGES = 45_000
@@ -167,6 +168,10 @@ def build(builder, *, seed=0, policy=None, distribute=False, **arguments):
             model = _make(builder, seed, strategy, arguments)
     finally:
         keras.config.set_dtype_policy(before)
+    machine = hardware.detect()
+    # Measured with AVX-512 alone; with AMX bfloat16 gains enough without it.
+    if policy == "mixed_bfloat16" and machine.cpu_bfloat16 and not (machine.cpu_amx or machine.gpu):
+        as_products(model)
     return model
 
 

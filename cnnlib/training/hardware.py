@@ -19,6 +19,7 @@ class Hardware:
         gpu: name of the first GPU that TensorFlow sees, or None.
         gpu_count: how many GPUs TensorFlow sees.
         cpu_bfloat16: the CPU multiplies bfloat16 in hardware (AMX or AVX-512 BF16).
+        cpu_amx: it has a unit for products of whole matrices of them (AMX).
         compute_capability: (major, minor) of the first NVIDIA GPU, or None.
 
     """
@@ -28,6 +29,7 @@ class Hardware:
     gpu: str | None = None
     gpu_count: int = 0
     cpu_bfloat16: bool = False
+    cpu_amx: bool = False
     compute_capability: tuple | None = None
 
     def describe(self):
@@ -48,6 +50,7 @@ def detect():
         gpu=details.get("device_name", "GPU") if gpus else None,
         gpu_count=len(gpus),
         cpu_bfloat16=bool(flags & {"amx_bf16", "avx512_bf16"}),
+        cpu_amx="amx_bf16" in flags,
         compute_capability=details.get("compute_capability"),
     )
 
