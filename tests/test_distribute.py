@@ -36,6 +36,42 @@ def net(normalisation=False, synchronized=False, dropout=0.0):
     return keras.Sequential(layers, name="toy")
 
 
+def branches():
+    """A functional net of two branches."""
+    import keras
+
+    inputs = keras.Input((8, 8, 3))
+    maps = [keras.layers.Conv2D(8, size, padding="same", activation="tanh")(inputs) for size in (1, 3)]
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Concatenate()(maps))
+    return keras.Model(inputs, keras.layers.Dense(3)(x))
+
+
+def asleep():
+    """A functional net of the course whose batch normalisation and dropout are switched off inside it."""
+    from cnnlib import models
+
+    return models.baseline(input_shape=(8, 8, 3), classes=3, asleep=True)
+
+
+def flat(model):
+    return [float(v) for w in model.get_weights() for v in w.ravel()]
+
+
+def shared_by():
+    """A callback, and the list in which it notes on how many devices each training runs."""
+    import keras
+
+    from cnnlib.training import distribute
+
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append(distribute.devices(self.model))
+
+    return Look(), seen
+
+
 def run(devices=False, images=96, batch_size=24, policy="float32", epochs=4, by_fit=False, **arguments):
     """Train `net` on this many toy images; (the net, the run, all that a test may compare).
 
@@ -46,19 +82,26 @@ def run(devices=False, images=96, batch_size=24, policy="float32", epochs=4, by_
     from cnnlib import training
     from cnnlib.training import distribute
 
-    kept = {name: arguments.pop(name) for name in ("run_dir", "augment", "callbacks") if name in arguments}
-    model = training.build(net, distribute=False if by_fit else devices, policy=policy, **arguments)
+    kept = {name: arguments.pop(name) for name in ("run_dir", "augment") if name in arguments}
+    look, where = shared_by()
     kept |= {
         "batch_size": batch_size,
         "learning_rate": 0.01,
         "progress": False,
         "distribute": devices if by_fit else False,
+        "callbacks": [look, *arguments.pop("callbacks", [])],
     }
-    done = training.fit(model, toy_data(images), epochs=epochs, **kept)
+    model = training.build(net, distribute=False if by_fit else devices, policy=policy, **arguments)
+    first = flat(model)
+    try:
+        done = training.fit(model, toy_data(images), epochs=epochs, **kept)
+    finally:  # what the devices have learned is in the net, of a training that was broken off too
+        assert bool(where) == (flat(model) != first)
+    assert where == [len(devices) if devices else 1]
     assert done.model is model and distribute.devices(model) == (1 if by_fit or not devices else len(devices))
     numbers = {name: values for name, values in done.history.items() if name != "seconds"}
     numbers["best_epoch"] = done.best_epoch
-    numbers["weights"] = [float(v) for w in model.get_weights() for v in w.ravel()]
+    numbers["weights"] = flat(model)
     numbers["devices"] = done.recipe.get("devices")
     numbers["resumed"] = done.resumed
     numbers["test"] = done.test(toy_data(images))
@@ -117,6 +160,7 @@ def scenarios(folder):
         yield f"augmented {name}", run(devices, augment=True)[2]
         yield f"synchronized {name}", run(devices, normalisation=True, synchronized=True)[2]
         yield f"half {name}", run(devices, policy="mixed_float16", by_fit=True)[2]
+    yield "half two, built there", run(TWO, policy="mixed_float16")[2]
 
     # One step on one batch: the statistics can be computed from the pictures and the first weights.
     first = training.build(net, policy="float32", normalisation=True)
@@ -156,21 +200,23 @@ def scenarios(folder):
     broken_off(devices=TWO, by_fit=True, **noisy)
     yield "resumed: noisy", run(TWO, **noisy)[2]
 
-    # What Adam remembers comes back with the copy, so that a second call goes on.
-    for name, devices in (("one", False), ("two", TWO)):
-        ordinary = training.build(net, policy="float32")
-        for _ in range(2):
-            done = training.fit(ordinary, toy_data(), epochs=1, batch_size=24, progress=False, distribute=devices)
-        yield f"again {name}", [done.history["loss"], [float(v) for w in ordinary.get_weights() for v in w.ravel()]]
-
-    def fit(model=None, data=None, batch_size=24):
+    def fit(model=None, data=None, batch_size=24, distribute=False, callbacks=()):
         model = model or training.build(net, distribute=TWO)
-        return training.fit(model, data or toy_data(), epochs=1, batch_size=batch_size, progress=False)
+        more = {"batch_size": batch_size, "distribute": distribute, "callbacks": callbacks}
+        return training.fit(model, data or toy_data(), epochs=1, progress=False, **more)
 
-    def compiled(inside, reduction="sum_over_batch_size"):
-        model = training.build(net, distribute=TWO)
+    # What Adam remembers comes back with the copy, so that a second call goes on.
+    for kind in (net, branches, asleep):
+        for name, devices in (("one", False), ("two", TWO)):
+            ordinary, (look, where) = training.build(kind, policy="float32"), shared_by()
+            for _ in range(2):
+                done = fit(ordinary, distribute=devices, callbacks=[look])
+            yield f"again {kind.__name__} {name}", [done.history["loss"], flat(ordinary), where]
+
+    def compiled(inside, reduction="sum_over_batch_size", devices=TWO):
+        model = training.build(net, distribute=devices)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
-        with model.distribute_strategy.scope() if inside else contextlib.nullcontext():
+        with model.distribute_strategy.scope() if inside and devices else contextlib.nullcontext():
             model.compile("adam", loss, metrics=["accuracy"])
         return model
 
@@ -181,9 +227,6 @@ def scenarios(folder):
 
         def call(self, x):
             return self.middle(keras.ops.reshape(x, (-1, 192)))
-
-    def copied(model, devices=TWO):
-        return training.fit(model, toy_data(), epochs=1, batch_size=24, progress=False, distribute=devices)
 
     def made_outside():
         model = training.build(net)
@@ -208,14 +251,17 @@ def scenarios(folder):
             "sum": message(lambda: fit(compiled(True, "sum"))),
             "inside": message(lambda: fit(compiled(True))),
             "made outside": message(made_outside),
-            "a class": message(lambda: copied(Own(3))),
-            "others": message(lambda: copied(training.build(net, distribute=TWO), THREE)),
-            "its own": message(lambda: copied(training.build(net, distribute=TWO), TWO[::-1])),
-            "fit's number": message(lambda: copied(training.build(net), 2)),
+            "sum, copied": message(lambda: fit(compiled(True, "sum", devices=False), distribute=TWO)),
+            "a class": message(lambda: fit(Own(3), distribute=TWO)),
+            "others": message(lambda: fit(distribute=THREE)),
+            "its own": message(lambda: fit(distribute=TWO[::-1])),
+            "its own number": message(lambda: fit(distribute=2)),
+            "fit's number": message(lambda: fit(training.build(net), distribute=2)),
         },
     )
     all_gpus = training.build(net, distribute=True)
-    yield "no GPU", [distribute.devices(all_gpus), fit(all_gpus).recipe.get("devices")]
+    plain = fit(training.build(net), distribute=True)
+    yield "no GPU", [distribute.devices(all_gpus), fit(all_gpus).recipe.get("devices"), plain.recipe.get("devices")]
     yield (
         "evaluated",
         [
@@ -285,8 +331,9 @@ def test_augmentation_and_synchronized_statistics_are_those_of_one_device(seen, 
 
 
 def test_a_net_whose_loss_is_scaled_is_shared_too(seen):
-    for name in ("loss", "val_loss"):
-        np.testing.assert_allclose(seen["half two"][name], seen["half one"][name], atol=0.02)
+    for two in "half two", "half two, built there":
+        for name in ("loss", "val_loss"):
+            np.testing.assert_allclose(seen[two][name], seen["half one"][name], atol=0.02)
 
 
 def test_each_device_normalises_its_own_part_of_a_batch(seen):
@@ -342,13 +389,18 @@ def test_the_record_names_the_devices_where_they_matter(seen):
         ("made outside", "ValueError: model was made outside its strategy's scope; make it by training.build"),
         (
             "a class",
-            r"ValueError: model cannot be copied to its devices, .*: training.build\(a function that returns it, ",
+            r"ValueError: model, of class Own, cannot be copied to the devices of distribute, .*: training.build\(a function that ",
         ),
         (
             "others",
-            r"ValueError: distribute=\['CPU:0', 'CPU:1', 'CPU:2'\] is not True or \['CPU:0', 'CPU:1'\]: the model",
+            r"ValueError: distribute=\['CPU:0', 'CPU:1', 'CPU:2'\] is not True, False or \['CPU:0', 'CPU:1'\], the devices",
         ),
         ("its own", "nothing was raised"),
+        ("its own number", r"TypeError: distribute=2 is not True, False or \['CPU:0', 'CPU:1'\], the devices"),
+        (
+            "sum, copied",
+            "ValueError: model was compiled with a loss of reduction='sum'; several devices need 'sum_over",
+        ),
         ("fit's number", "TypeError: distribute=2 is not True, False or a list of two or more of CPU:0, CPU:1, CPU:2"),
     ],
 )
@@ -358,14 +410,16 @@ def test_what_several_devices_refuse(seen, case, words):
     assert re.match(words, seen["refused"][case]), seen["refused"][case]
 
 
-def test_a_second_call_goes_on_where_the_first_one_ended(seen):
-    (loss, weights), (alone, theirs) = seen["again two"], seen["again one"]
+@pytest.mark.parametrize("kind", ["net", "branches", "asleep"])
+def test_a_second_call_goes_on_where_the_first_one_ended(seen, kind):
+    (loss, weights, where), (alone, theirs, there) = seen[f"again {kind} two"], seen[f"again {kind} one"]
+    assert (where, there) == ([2, 2], [1, 1])
     np.testing.assert_allclose(loss, alone, atol=2e-5)
     np.testing.assert_allclose(weights, theirs, atol=2e-5)
 
 
 def test_without_two_gpus_nothing_is_shared(seen):
-    assert seen["no GPU"] == [1, None]
+    assert seen["no GPU"] == [1, None, None]
 
 
 def test_every_image_is_evaluated_once_and_no_device_is_left_without(seen):

@@ -1122,6 +1122,17 @@ def test_every_net_is_recorded_by_both_recipes():
     assert not WANTED - set(RECORDS)
 
 
+def test_the_code_of_every_record_is_in_the_history():
+    asked = ["git", "merge-base", "--is-ancestor"]
+    commits = {training.load_record(name)["git"]["commit"] for name in RECORDS}
+    lost = [
+        c for c in commits if subprocess.run([*asked, c, "HEAD"], cwd=record.RESULTS, capture_output=True).returncode
+    ]
+    if len(lost) == len(commits):
+        pytest.skip("this copy came without its history")
+    assert not lost
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_fits_the_code(name):
     kept = training.load_record(name)

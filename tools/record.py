@@ -23,7 +23,7 @@ from cnnlib.widgets.page_model import export_for_page
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Every net that has a record: its name -> builder, arguments.
+# Every net that can be recorded: its name -> builder, arguments.
 NETS = {
     "baseline": (models.baseline, {}),
     "baseline-asleep": (models.baseline, {"asleep": True}),

@@ -12,8 +12,8 @@ import tensorflow as tf
 from cnnlib.training.recipe import fingerprint, inner_layers, inner_optimizer
 
 _NO_COPY = (
-    "model cannot be copied to its devices, because Keras does not make it again from its settings (get_config); "
-    "make it there: training.build(a function that returns it, distribute=True)"
+    "model, of class {}, cannot be copied to the devices of distribute, because Keras does not make it again from its settings "
+    "(get_config) and those of its compile; make it there: training.build(a function that returns it, distribute=True)"
 )
 _MEAN = "sum_over_batch_size"
 _BATCH = 256  # no gradients are kept, so more images fit than in training
@@ -38,7 +38,7 @@ def strategy(distribute):
         return tf.distribute.MirroredStrategy() if len(gpus) > 1 else None
     here = [device.name.removeprefix("/device:") for device in (*gpus, *tf.config.list_logical_devices("CPU"))]
     valid = f"True, False or a list of two or more of {', '.join(here)}"
-    if not isinstance(distribute, (list, tuple)) or not all(isinstance(name, str) for name in distribute):
+    if not _are_names(distribute):
         raise TypeError(f"distribute={distribute!r} is not {valid}")
     different = set(distribute)
     one_kind = len({name.partition(":")[0] for name in distribute}) == 1
@@ -48,6 +48,10 @@ def strategy(distribute):
     # normalisation up with those of the gradients, and wants one number of devices in all of a process.
     sums = tf.distribute.ReductionToOneDevice() if distribute[0].startswith("CPU") else None
     return tf.distribute.MirroredStrategy(list(distribute), cross_device_ops=sums)
+
+
+def _are_names(distribute):
+    return isinstance(distribute, (list, tuple)) and all(isinstance(name, str) for name in distribute)
 
 
 def to_copy_for(model, distribute):
@@ -60,8 +64,10 @@ def to_copy_for(model, distribute):
     if distribute is False or devices(model) == 1:
         return strategy(distribute)
     own = sorted(name.partition("device:")[2] for name in model.distribute_strategy.extended.worker_devices)
-    if distribute is not True and (not isinstance(distribute, (list, tuple)) or sorted(map(str, distribute)) != own):
-        raise ValueError(f"distribute={distribute!r} is not True or {own}: the model was made for these devices")
+    names = _are_names(distribute)
+    if distribute is not True and not (names and sorted(distribute) == own):
+        error = ValueError if names else TypeError
+        raise error(f"distribute={distribute!r} is not True, False or {own}, the devices that the model was made for")
     return None
 
 
@@ -74,7 +80,8 @@ def copy(model, strategy):
     """Return a net that is made and compiled like this one, with its numbers, on the devices of a strategy.
 
     Raises:
-        ValueError: Keras cannot make the net again from its settings; so with most classes of one's own.
+        ValueError: Keras cannot make the net again from its settings, as with most classes of one's own; the net is
+            compiled with a loss that is no mean.
 
     """
     try:
@@ -82,21 +89,24 @@ def copy(model, strategy):
             made = keras.models.clone_model(model)
             made.dtype_policy = model.dtype_policy  # decides whether losses are scaled
             made.compile_from_config(model.get_compile_config())
-        hand_over(model, made)
         alike = fingerprint(made) == fingerprint(model)
     except Exception as error:  # whatever a class of one's own raises when Keras asks it for its settings
-        raise ValueError(_NO_COPY) from error
+        raise ValueError(_NO_COPY.format(type(model).__name__)) from error
     if not alike:
-        raise ValueError(_NO_COPY)
+        raise ValueError(_NO_COPY.format(type(model).__name__))
+    made.steps_per_execution = model.steps_per_execution  # may have been set since it was compiled
+    check_compiled(made)
+    hand_over(model, made)
     return made
 
 
 def hand_over(source, target):
     """Give a net all that another, made and compiled alike, has: weights, random states, the optimizer's moments."""
-    kept = [np.array(variable) for variable in (*source.variables, *source.optimizer.variables)]
-    for variable, value in zip((*target.variables, *target.optimizer.variables), kept, strict=True):
-        variable.assign(value)
-    inner_optimizer(target).rates = getattr(inner_optimizer(source), "rates", "[null, null]")
+    given, taken = ((*net.variables, *net.optimizer.variables) for net in (source, target))
+    for own, other in zip(given, taken, strict=True):
+        other.assign(np.array(own))
+    if hasattr(inner_optimizer(source), "rates"):  # of a resumed training: see ``recipe.remember_rate``
+        inner_optimizer(target).rates = inner_optimizer(source).rates
 
 
 def devices(model):
@@ -143,7 +153,12 @@ def shares(plan, parts):
 def check(model, strategy, batch_size, validation_images):
     """Raise ValueError unless a net was made for its devices, and they can share training batches and validation images.
 
-    They are those of ``strategy``, if there is one.
+    Args:
+        model: the net, which lies on the devices, or which will be copied to them.
+        strategy: whose devices it will be copied to; None: it stays where it lies.
+        batch_size: images a step.
+        validation_images: how many there are.
+
     """
     parts = devices(model) if strategy is None else strategy.num_replicas_in_sync
     if devices(model) > 1 and not all(isinstance(w.value, tf.distribute.DistributedValues) for w in model.weights):

@@ -5,7 +5,6 @@ weights) is settled before or after Keras's loop, so a net that several devices 
 """
 
 import contextlib
-import dataclasses
 import inspect
 import logging
 import sys
@@ -122,14 +121,20 @@ def fit(
     with sharing.scope(model.distribute_strategy if devices > 1 else None):
         steps = 1 if any(map(_watches_batches, callbacks)) else _steps_a_call(model, batch_size)
         _compile(model, x, y, dataset.validation.y, learning_rate, steps)
-    if strategy is not None:
-        shared = sharing.copy(model, strategy)
-        more = {"images": images, "augment": augment, "run_dir": run_dir, "callbacks": callbacks, "progress": progress}
-        try:
-            run = fit(shared, dataset, epochs=epochs, batch_size=batch_size, seed=seed, **more)
-        finally:
-            sharing.hand_over(shared, model)
-        return dataclasses.replace(run, model=model)
+    rest = (dataset, x, y, epochs, batch_size, seed, augment, run_dir, callbacks, progress)
+    if strategy is None:
+        return _train(model, *rest)
+    shared = sharing.copy(model, strategy)
+    try:
+        run = _train(shared, *rest)
+    finally:
+        sharing.hand_over(shared, model)  # of a training that was broken off, too
+    run.model = model
+    return run
+
+
+def _train(model, dataset, x, y, epochs, batch_size, seed, augment, run_dir, callbacks, progress):
+    devices = sharing.devices(model)
     changes = {"shift": SHIFT, "mirror": True} if augment else None
     counted = devices if sharing.changes_what_is_trained(model) else None
     described = recipe.describe(model, dataset, x, y, batch_size, seed, changes, counted)
