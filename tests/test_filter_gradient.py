@@ -94,7 +94,13 @@ def test_a_changed_net_is_saved_and_copied_as_any_other(tmp_path):
 
 @pytest.mark.parametrize(
     "machine, policy, changes",
-    [(AVX512, None, True), (AVX512, "float32", False), (AMX, None, False), (A100, None, False)],
+    [
+        (AVX512, None, True),
+        (AVX512, "float32", False),
+        (AMX, None, False),
+        (A100, None, False),
+        (Hardware("a laptop", cores=2), "mixed_bfloat16", False),
+    ],
 )
 def test_nets_are_built_with_it_where_it_was_measured(machine, policy, changes, monkeypatch):
     monkeypatch.setattr(budget.hardware, "detect", lambda: machine)
@@ -103,7 +109,7 @@ def test_nets_are_built_with_it_where_it_was_measured(machine, policy, changes, 
     assert changed == (["conv3", "conv4", "conv5"] if changes else [])
 
 
-def test_it_trains(monkeypatch):
+def test_it_trains():
     """Some steps on one batch: the loss falls as it does in Keras's way."""
     x = np.random.default_rng(1).normal(size=(8, 6, 6, 128)).astype("float32")
     y = np.arange(8) % 3

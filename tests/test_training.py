@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -1123,14 +1124,14 @@ def test_every_net_is_recorded_by_both_recipes():
 
 
 def test_the_code_of_every_record_is_in_the_history():
-    asked = ["git", "merge-base", "--is-ancestor"]
-    commits = {training.load_record(name)["git"]["commit"] for name in RECORDS}
-    lost = [
-        c for c in commits if subprocess.run([*asked, c, "HEAD"], cwd=record.RESULTS, capture_output=True).returncode
-    ]
-    if len(lost) == len(commits):
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], cwd=record.RESULTS, capture_output=True, text=True)
+
+    if not shutil.which("git") or git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
         pytest.skip("this copy came without its history")
-    assert not lost
+    commits = {training.load_record(name)["git"]["commit"] for name in RECORDS}
+    lost = {commit for commit in commits if git("merge-base", "--is-ancestor", commit, "HEAD").returncode}
+    assert not lost or lost == commits  # all: a repository made of this one, as a template, begins anew
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -119,6 +119,9 @@ def parse(arguments=None):
 def main(arguments=None):
     options = parse(arguments)
     name = record_name(options.net, options.recipe, options.seed, options.policy if options.beside else None)
+    own = record_name(options.net, options.recipe, options.seed)
+    if options.beside and not (RESULTS / f"{own}.json").exists():
+        sys.exit(f"--beside: there is no record {own} for it to stand beside. Record that one first.")
     state = git_state()
     if not (options.trial or options.dirty) and (state is None or state["dirty"]):
         sys.exit("The code is not committed: a record of it could not be traced. Commit first, or add --dirty.")

@@ -121,14 +121,12 @@ def fit(
     with sharing.scope(model.distribute_strategy if devices > 1 else None):
         steps = 1 if any(map(_watches_batches, callbacks)) else _steps_a_call(model, batch_size)
         _compile(model, x, y, dataset.validation.y, learning_rate, steps)
-    rest = (dataset, x, y, epochs, batch_size, seed, augment, run_dir, callbacks, progress)
-    if strategy is None:
-        return _train(model, *rest)
-    shared = sharing.copy(model, strategy)
+    trained = model if strategy is None else sharing.copy(model, strategy)
     try:
-        run = _train(shared, *rest)
+        run = _train(trained, dataset, x, y, epochs, batch_size, seed, augment, run_dir, callbacks, progress)
     finally:
-        sharing.hand_over(shared, model)  # of a training that was broken off, too
+        if trained is not model:
+            sharing.hand_over(trained, model)  # of a training that was broken off, too
     run.model = model
     return run
 
