@@ -18,7 +18,7 @@ ALL_IMAGES = 45_000
 
 # From this many multiply-accumulates (forward, one image) on, a net counts as large: its time goes into
 # big matrix products, which half-width numbers speed up. Below it the time goes into starting operations.
-# LeNet5, the first CNN and Inception10 lie below; AlexNet8 (118 M), VGG16 (314 M), ResNet18 (557 M) above.
+# LeNet5, the first CNN and Inception10 lie below; AlexNet8 (118 M), VGG16 (314 M), ResNet18 (555 M) above.
 LARGE = 100_000_000
 
 # The first CNN, forward, one image: 460,800 in its convolution, 196,608 + 1,280 in its dense layers.
