@@ -7,7 +7,8 @@ from cnnlib.geometry import pad_amounts
 from cnnlib.training.recipe import inner_layers
 
 # Input channels times filters from which on the products are faster: one and a half times with 128 and 256, 2 to 5 times
-# with 512 and 512, as one AMD EPYC (Zen 5, AVX-512) had it in bfloat16, and slower with 128 and 128. oneDNN needs longer there than in float32, for this gradient alone.
+# with 512 and 512, as one AMD EPYC (Zen 5, AVX-512) had it in bfloat16, and slower with 128 and 128. For this gradient
+# alone oneDNN needs longer there than in float32.
 MANY = 128 * 256
 
 
