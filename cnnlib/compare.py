@@ -205,6 +205,11 @@ class Family(list):
         return [entry for entry in self if entry.records]
 
     @property
+    def dataset(self):
+        """The data set of the training runs; their data sets, if yours took another one."""
+        return ", ".join(dict.fromkeys(r["recipe"]["dataset"] for entry in self for r in entry.records))
+
+    @property
     def conditions(self):
         """What a reader must know of the numbers, as lines of text."""
         kinds = {}
@@ -262,7 +267,7 @@ class Family(list):
                 f"{entry.title}: training {_level(values[0], metric)} to {_level(values[-1], metric)} in {len(values)} epochs, "
                 f"validation {_level(after[0], metric)} to {_level(after[-1], metric)}"
             )
-        return f"{metric.capitalize()} by epoch, a panel a net. " + ". ".join(parts) + "."
+        return f"{metric.capitalize()} by epoch on {self.dataset}, a panel a net. " + ". ".join(parts) + "."
 
     def against(self, cost):
         """Draw accuracy against a cost: "macs", "params", "memory" or "seconds", on a scale where each line is ten times more."""
@@ -270,7 +275,7 @@ class Family(list):
         return figures.scatter(
             {entry.title: (getattr(entry, cost), [100 * value for value in values]) for entry, values in points},
             xlabel=COSTS[cost],
-            ylabel=textwrap.fill(f"{_accuracy(points)}, %", 30),
+            ylabel=textwrap.fill(f"{_accuracy(points)} on {self.dataset}, %", 30),
             marked=[entry.title for entry, _ in points if entry.mine],
         )
 
@@ -281,7 +286,8 @@ class Family(list):
             f"{entry.title} {_range(values)} at {getattr(entry, cost):,.3g} {'s' if cost == 'seconds' else ''}".strip()
             for entry, values in sorted(points, key=lambda point: getattr(point[0], cost))
         ]
-        return f"{_accuracy(points).capitalize()} against {COSTS[cost]}, cheapest net first: " + "; ".join(parts) + "."
+        what = f"{_accuracy(points).capitalize()} on {self.dataset} against {COSTS[cost]}"
+        return f"{what}, cheapest net first: " + "; ".join(parts) + "."
 
     def _points(self, cost):
         if cost not in COSTS:

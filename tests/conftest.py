@@ -93,6 +93,12 @@ WIDTH = """Math.max(document.documentElement.scrollWidth, ...[...document.queryS
     .map((e) => e.getBoundingClientRect().left + scrollX + e.clientLeft + e.scrollWidth))"""
 # A page starts its calculators a few at a time.
 ALL_ALIVE = "!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')"
+# And draws them once more when it has learned, after its first frame, how wide they are; lines between them a frame later.
+DRAWN = (
+    "new Promise((done) => { let n = 3; const next = () => (n-- ? requestAnimationFrame(next) : done(true)); next(); })"
+)
+# What a button has put there; it comes a moment after the press.
+CLIPBOARD = "async (text) => (await navigator.clipboard.readText()) === text"
 
 
 class Tabs:
@@ -124,11 +130,20 @@ class Tabs:
         page.on("pageerror", lambda e: self.complaints.append(f"error: {e}"))
         page.goto(f"file://{path}{fragment}")
         page.wait_for_function(ALL_ALIVE, timeout=120_000)  # some tests fill a page with hundreds
+        page.evaluate(DRAWN)
         return page
 
     def close(self):
         for context in self.contexts:
             context.close()
+
+
+def gone(page):
+    """Wait until the browser has told that the page's workers are gone."""
+    for _ in range(100):
+        if page.workers:
+            page.wait_for_timeout(100)
+    assert page.workers == []
 
 
 @pytest.fixture

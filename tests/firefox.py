@@ -76,13 +76,13 @@ class Page:
         self._chrome(FORGET, 0 if dark else 1)
         self.driver.set_window_rect(width=width, height=900)
         self.driver.navigate(url)
-        assert self.evaluate("innerWidth") == width
+        self.wait_for_function("(width) => innerWidth === width", width)  # the page hears of it a little later
 
     def complaints(self):
         """Every error, console error and request of the page that is open."""
         return [*self.driver.execute_script(CONSOLE, sandbox="system"), *self._chrome(ERRORS)]
 
-    def wait_for_complaint(self, words, timeout=10):
+    def wait_for_complaint(self, words, timeout=30):
         """Wait until one is there that has these words: what a worker does comes later than its page."""
         end = time.monotonic() + timeout
         while not any(words in complaint for complaint in self.complaints()):

@@ -709,7 +709,6 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
 def test_pictures_and_their_words_stay_inside(open_widget, width):
     for state in STATES.values():
         page = open_widget(BatchNormExplorer(**state), width=width)
-        page.wait_for_timeout(100)  # the drawing has taken the width it has
         out = page.evaluate("""() => [...document.querySelectorAll(".cnnlib-batch-norm svg")].flatMap((svg) => {
             const own = svg.getBoundingClientRect(), room = svg.parentElement.getBoundingClientRect();
             const words = [...svg.querySelectorAll("text")].filter((text) => { const box = text.getBoundingClientRect();

@@ -61,6 +61,7 @@ def test_all_six_nets_are_timed(bench):
 
 @pytest.mark.parametrize("name", NOTES_PARAMS)
 def test_the_nets_of_the_notes_compute_what_ours_compute(bench, name):
+    keras.utils.set_random_seed(0)
     ours, theirs = silent(getattr(models, name)()), bench.NETS[name]()
     images = bench.random_images(4).x
     floats = images / np.float32(255)
@@ -157,7 +158,21 @@ def test_the_clock_stops_before_validation(bench):
     seconds = clock.seconds
     clock.on_epoch_end(0)
     assert 0 < seconds == clock.seconds
+    clock.on_predict_begin()
+    assert clock.seconds is None
+    clock.on_predict_end()
+    assert 0 < clock.seconds
     assert bench.training_batch("inception10") == 1024 and bench.training_batch("vgg16") == 32
+
+
+def test_what_is_kept_of_it_shows_the_course_no_slower_than_the_notes_code():
+    report = json.loads(compare.SPEED.read_text())
+    assert {found["net"] for found in report["nets"]} == set(NOTES_PARAMS)
+    for found in report["nets"]:
+        for part in (found["training"], found["inference"]):
+            assert part["highest_ratio"] >= 1, found["net"]  # within the spread
+        if found["precision"] == "mixed_bfloat16":
+            assert found["training"]["ratio"] >= 1.35, found["net"]
 
 
 @pytest.mark.parametrize("bad", [["vgg"], ["--blocks", "0"], ["--seconds", "0"], ["--seconds", "nan"]])

@@ -60,9 +60,9 @@ def slide(page, label, value):
     control(page, label).fill(str(value))
 
 
-def said(page):
-    """What a screen reader hears, once the burst is over."""
-    page.wait_for_timeout(350)
+def said(page, words):
+    """What a screen reader hears, once the burst is over and it has these words."""
+    page.wait_for_function("words => document.querySelector('[role=status]').textContent.includes(words)", arg=words)
     return page.locator("[role=status]").first.inner_text()
 
 
@@ -550,7 +550,8 @@ def test_everything_by_keyboard(open_widget):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")  # the edge
     assert marked(page, "hot", INPUT) == [[0, 1]]
-    assert said(page).startswith("Input row 1, column 2 is 0. It goes into 2 outputs")
+    start = "Input row 1, column 2 is 0. It goes into 2 outputs"
+    assert said(page, start).startswith(start)
     assert page.evaluate("document.activeElement.ariaLabel") == "row 1, column 2: 0"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
     page.keyboard.press("Tab")  # one stop a table
@@ -566,7 +567,7 @@ def test_everything_by_keyboard(open_widget):
     assert marked(page, "hot", OUTPUT) == [[2, 1]]
     page.keyboard.press("Space")
     assert place(page) == 7
-    assert "sum is" in said(page)
+    assert said(page, "row 3, column 2: sum is")
 
 
 def test_a_tidy_tab_order(open_widget):
@@ -666,7 +667,7 @@ def test_step_and_scrub(open_widget):
     assert place(page) == 0
     slide(page, "Position", 5)
     assert place(page) == 5
-    assert said(page).startswith("row 2, column 3: sum is ")
+    assert said(page, "row 2, column 3: sum is ").startswith("row 2")
     cell(page, INPUT, 0, 0).click()
     slide(page, "Position", 6)  # scrubbing lets go
     page.mouse.move(0, 0)
@@ -771,7 +772,7 @@ def test_a_bad_entry(open_widget):
         assert field.get_attribute("aria-invalid") == "true"
         assert shown(page) == before  # the last number is in force
         if text == "x":
-            assert said(page) == told
+            assert said(page, told) == told
         field.press("Tab")
         assert field.input_value() == "-1"
         assert problem(page).count() == 0
@@ -1007,7 +1008,7 @@ def test_impossible_settings_say_why_and_what_fits(open_widget):
     slide(page, "Kernel size", 5)
     told = problem(page)
     assert "Rows: the kernel covers 5 cells, input and padding have only 3" in told.inner_text()
-    assert "the kernel covers 5 cells" in said(page)
+    assert said(page, "the kernel covers 5 cells")
     assert not page.get_by_role("button", name="Play").is_visible()
     assert not page.locator(".cnnlib-conv-sum").is_visible()
     fixes = told.get_by_role("button").all_inner_texts()
@@ -1366,11 +1367,12 @@ def test_the_address_holds_the_settings(open_widget):
     assert marked(page, "hot", INPUT) == [[3, 3]]
     page.get_by_role("button", name="Release").click()
     slide(page, "Strides: rows", 2)
-    page.wait_for_timeout(400)
-    assert "conv-explorer.strides=" in page.url and "pinned" not in page.url and "image=digit" in page.url
+    page.wait_for_function("location.hash.includes('conv-explorer.strides=')")
+    fragment = page.evaluate("location.hash")
+    assert "pinned" not in fragment and "image=digit" in fragment
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_timeout(400)
-    assert shown(page, INPUT)[0] == [1, 0, 2, 1, 0] and "conv-explorer" not in page.url.split("/")[-1].split("html")[1]
+    page.wait_for_function("location.hash === ''")
+    assert shown(page, INPUT)[0] == [1, 0, 2, 1, 0]
 
 
 def test_the_notebook_module_drives_its_model(open_page, tmp_path):

@@ -53,6 +53,13 @@ def asleep():
     return models.baseline(input_shape=(8, 8, 3), classes=3, asleep=True)
 
 
+def lenet5():
+    """A net of the course as it is, batch normalisation being the only thing that would tell devices apart."""
+    from cnnlib import models
+
+    return models.lenet5(classes=3, activation="relu")
+
+
 def flat(model):
     return [float(v) for w in model.get_weights() for v in w.ravel()]
 
@@ -206,11 +213,12 @@ def scenarios(folder):
         return training.fit(model, data or toy_data(), epochs=1, progress=False, **more)
 
     # What Adam remembers comes back with the copy, so that a second call goes on.
-    for kind in (net, branches, asleep):
+    for kind in (net, branches, asleep, lenet5):
         for name, devices in (("one", False), ("two", TWO)):
             ordinary, (look, where) = training.build(kind, policy="float32"), shared_by()
             for _ in range(2):
-                done = fit(ordinary, distribute=devices, callbacks=[look])
+                pictures = toy_data(side=ordinary.input_shape[1])
+                done = fit(ordinary, pictures, distribute=devices, callbacks=[look])
             yield f"again {kind.__name__} {name}", [done.history["loss"], flat(ordinary), where]
 
     def compiled(inside, reduction="sum_over_batch_size", devices=TWO):
@@ -410,7 +418,7 @@ def test_what_several_devices_refuse(seen, case, words):
     assert re.match(words, seen["refused"][case]), seen["refused"][case]
 
 
-@pytest.mark.parametrize("kind", ["net", "branches", "asleep"])
+@pytest.mark.parametrize("kind", ["net", "branches", "asleep", "lenet5"])
 def test_a_second_call_goes_on_where_the_first_one_ended(seen, kind):
     (loss, weights, where), (alone, theirs, there) = seen[f"again {kind} two"], seen[f"again {kind} one"]
     assert (where, there) == ([2, 2], [1, 1])

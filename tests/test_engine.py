@@ -329,7 +329,7 @@ def test_the_nets_of_the_course(weights):
     for net in (models.baseline(), models.lenet5(), models.lenet5(activation="relu"), models.cifar_resnet()):
         if weights == "stirred":
             stir(net, rng)
-        cases.append(Case(net, rng, x=pictures(rng, 2)))
+        cases.append(Case(net, rng, x=pictures(rng, 2)).in_double())
     answers = run_engine(BOTH_WAYS, [case.job for case in cases])
     for case, answer in zip(cases, answers, strict=True):
         errors = case.errors(answer)

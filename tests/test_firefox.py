@@ -16,7 +16,7 @@ import test_pooling
 import test_receptive_field
 import test_size_calculator
 import test_train_here
-from conftest import ALL_ALIVE, WIDTH, require, write_page
+from conftest import ALL_ALIVE, DRAWN, WIDTH, require, write_page
 from test_numbers import address, compared, results
 from test_pages import OF, built, move_every_slider
 
@@ -41,6 +41,7 @@ def open_fox(fox, tmp_path):
         path = write_page(what, tmp_path, dark) if hasattr(what, "page_files") else what
         fox.goto(f"file://{path}{fragment}", width, dark)
         fox.wait_for_function(ALL_ALIVE, timeout=120_000)
+        assert fox.evaluate(DRAWN)
         return fox
 
     fox.goto("about:blank")
@@ -126,6 +127,8 @@ def test_it_moves_by_mouse_and_by_keyboard_and_shows_the_focus(widget, open_fox)
     from marionette_driver.keys import Keys
 
     page = open_fox(widget())
+    if widget is LookInside:  # the net comes later than the rest
+        test_look_inside.settle(page)
     reached = 0
     for _ in range(12):
         page.press(Keys.TAB)
@@ -219,7 +222,7 @@ def step(page):
 
 
 def test_a_net_trains_in_a_worker_pauses_and_goes_on(open_fox):
-    page = open_fox(TrainHere(**test_train_here.SHORT | {"checks": 5}))
+    page = open_fox(TrainHere(**test_train_here.SLOW))
     page.evaluate(COUNT_WORKERS)
     start = test_train_here.read(page)
     press_button(page, "Train")
@@ -251,11 +254,11 @@ def test_a_net_is_looked_into(open_fox):
     shown = test_look_inside.read(page)
     assert test_look_inside.agree(shown, look.scores)
     assert (test_look_inside.seen_pixels(shown, 32) == look.pictures[3]).all()
-    colours = page.evaluate(
-        """() => [...document.querySelectorAll(".cnnlib-look-strip canvas")].map((canvas) =>
-          new Set(new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size)"""
-    )
-    assert len(colours) >= len(look.description["layers"]) and min(colours) > 1
+    # Each part of the strip is painted once it comes near the screen.
+    colours = """[...document.querySelectorAll(".cnnlib-look-strip canvas")].map((canvas) =>
+      new Set(new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size)"""
+    page.wait_for_function(f"() => Math.min(...{colours}) > 1")
+    assert len(page.evaluate(colours)) >= len(look.description["layers"])
     for layer, channel in (("conv1", 4), ("relu1", 1), ("pool1", 2)):
         test_look_inside.put(page, sample=3, layer=layer, channel=channel)
         board = test_look_inside.read(page)["board"]

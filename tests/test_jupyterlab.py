@@ -68,7 +68,7 @@ def lab(tmp_path):
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        for _ in range(720):  # three minutes: other tests run beside it
             try:
                 urllib.request.urlopen(f"{address}/api/status", timeout=5).close()
                 break
@@ -94,7 +94,7 @@ def test_values_travel_both_ways(lab, browser):
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     try:
         page = context.new_page()
-        page.set_default_timeout(40_000)
+        page.set_default_timeout(120_000)
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{lab}/lab/tree/calculator.ipynb?reset")

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import quote
 
 import pytest
-from conftest import WIDTH, serious_violations
+from conftest import CLIPBOARD, WIDTH, serious_violations
 
 from cnnlib.widgets import network_rows as net
 from cnnlib.widgets.network_designer import DATA, QUANTITIES, TYPES, NetworkDesigner, check_row
@@ -846,7 +846,10 @@ def test_a_block_is_unfolded_and_taken_apart(open_widget):
     for i, count in ((1, 20), (21, 10)):
         choose(page, i).get_by_role("button", name="Take apart").press("Enter")
         assert page.evaluate("document.activeElement.closest('tr') != null"), "the focus stays in the table"
-        assert f"In the block's place stand its {count} layers." in (page.wait_for_timeout(400) or status(page))
+        page.wait_for_function(
+            "words => document.querySelector('[role=status]').textContent.includes(words)",
+            arg=f"In the block's place stand its {count} layers.",
+        )
     assert len(kinds(page)) == 31 and read(page)["totals"] == before
     assert [layer["type"] for layer in net.expand(widget.layers[1])] == kinds(page)[1:21]
     names = {}
@@ -1081,7 +1084,7 @@ def test_the_code_is_copied(open_widget):
     page = open_widget(NetworkDesigner())
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     root(page).get_by_role("button", name="Copy", exact=True).press("Enter")
-    assert page.evaluate("navigator.clipboard.readText()") == NetworkDesigner().code
+    page.wait_for_function(CLIPBOARD, arg=NetworkDesigner().code)
 
 
 def test_a_widget_that_goes_leaves_no_listener(open_page, tmp_path):

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import WIDTH, serious_violations
+from conftest import WIDTH, gone, serious_violations
 from test_geometry_js import SCRIPT as GEOMETRY
 from test_geometry_js import node
 
@@ -19,6 +19,7 @@ from cnnlib.widgets.train_here import MOST, OPTIMIZERS, PLAN
 
 FOLDER = GEOMETRY.parent
 SHORT = {"batch_size": 4, "pictures": 60, "checks": 2}  # a run of 40 batches of 4: a second
+SLOW = SHORT | {"batch_size": 8, "checks": 5}  # 100 of 8: time to press Pause on a busy machine
 
 
 def random_settings(rng):
@@ -99,7 +100,7 @@ def runs(*jobs):
         for job in jobs
     ]
     # Whole runs are half a minute's work each, and a processor may have other work too.
-    return json.loads(node(RUNS, json.dumps(jobs), timeout=1200))
+    return json.loads(node(RUNS, json.dumps(jobs), timeout=3000))
 
 
 def floats(text, kind="<f4"):
@@ -387,13 +388,13 @@ def button(page, name):
 def train(page, name="Train"):
     """Press the button and wait for the end of the run."""
     button(page, name).click()
-    page.wait_for_selector("[data-phase=ended]", timeout=60_000)
+    page.wait_for_selector("[data-phase=ended]", timeout=300_000)
     return read(page)
 
 
 def wait_step(page, step):
     page.wait_for_function(
-        f"() => parseInt(document.querySelector('.cnnlib-train-totals dd').textContent) >= {step}", timeout=60_000
+        f"() => parseInt(document.querySelector('.cnnlib-train-totals dd').textContent) >= {step}", timeout=300_000
     )
 
 
@@ -481,7 +482,7 @@ def test_one_batch_is_one_batch(open_widget):
 
 
 def test_pause_really_pauses_and_changes_no_number(open_widget):
-    page = open_widget(TrainHere(**SHORT | {"checks": 5}))
+    page = open_widget(TrainHere(**SLOW))
     button(page, "Train").click()
     wait_step(page, 8)
     button(page, "Pause").click()
@@ -491,7 +492,7 @@ def test_pause_really_pauses_and_changes_no_number(open_widget):
     page.wait_for_timeout(1000)
     assert read(page)["tiles"] == paused["tiles"] and read(page)["filters"] == paused["filters"]
     whole = train(page, "Go on")
-    assert whole["looks"] == train(open_widget(TrainHere(**SHORT | {"checks": 5})))["looks"]
+    assert whole["looks"] == train(open_widget(TrainHere(**SLOW)))["looks"]
     button(page, "Back to the start").click()
     seen = read(page)
     assert seen["phase"] == "new" and seen["tiles"][0] == "0 / 100" and not seen["looks"] and seen["mistakes"] is None
@@ -507,12 +508,12 @@ def test_other_settings_in_a_run_go_back_to_the_start_and_keep_the_curves_to_com
     button(page, "Train again").click()
     wait_step(page, 2)
     root(page).get_by_label("Batch normalisation").uncheck()
-    page.wait_for_timeout(400)
+    page.wait_for_function("document.querySelector('[role=status]').textContent.includes('back at the start')")
+    page.wait_for_timeout(400)  # nothing of the old run comes late
     seen = read(page)
     assert seen["phase"] == "new" and seen["tiles"][0] == "0 / 40" and "BatchNormalization" not in str(seen["net"])
     assert "batch normalisation on" in seen["ghost"] and first["tiles"][2] in seen["ghost"]
     assert root(page).locator("path.ghost.held").first.get_attribute("d").count("L") == 1  # two looks
-    assert "back at the start" in seen["status"]
 
 
 def test_the_first_control_is_a_slider_that_changes_what_is_written(open_widget):
@@ -627,19 +628,20 @@ def test_the_end_is_announced_and_the_start_is_not(open_widget):
     assert "held-out pictures" in read(page)["status"]
 
 
-COUNT_CHANGES = """() => { window.changes = 0;
-  new MutationObserver(() => { window.changes++; }).observe(document.querySelector(".cnnlib-train-head"), { childList: true, characterData: true, subtree: true }); }"""
+COUNT_CHANGES = """() => { window.changes = [];
+  new MutationObserver(() => { window.changes.push(performance.now()); }).observe(document.querySelector(".cnnlib-train-head"), { childList: true, characterData: true, subtree: true }); }"""
 
 
 def test_reduced_motion_draws_less_often_and_nothing_moves_by_itself(open_widget):
-    changes = []
+    pauses = []
     for reduced in (False, True):
-        page = open_widget(TrainHere(**SHORT | {"checks": 4}), reduced_motion=reduced)
+        page = open_widget(TrainHere(**SLOW), reduced_motion=reduced)
         assert page.evaluate("document.getAnimations().length") == 0
         page.evaluate(COUNT_CHANGES)
         train(page)
-        changes.append(page.evaluate("changes"))
-    assert changes[1] < 0.6 * changes[0], changes
+        changed = page.evaluate("changes")
+        pauses.append((changed[-1] - changed[0]) / (len(changed) - 1))
+    assert pauses[0] < 0.6 * pauses[1], pauses
 
 
 def test_colour_is_not_the_only_signal(open_widget):
@@ -655,7 +657,7 @@ def test_colour_is_not_the_only_signal(open_widget):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget, dark):
-    page = open_widget(TrainHere(**SHORT), width=390, dark=dark, touch=True)
+    page = open_widget(TrainHere(**SLOW), width=390, dark=dark, touch=True)
     rules = ("empty-table-header", "landmark-unique")
 
     def fine():
@@ -671,7 +673,7 @@ def test_phone_has_no_sideways_scroll_and_axe_finds_nothing_serious(open_widget,
     page.wait_for_selector("[data-phase=paused]")
     fine()
     button(page, "Go on").tap()
-    page.wait_for_selector("[data-phase=ended]")
+    page.wait_for_selector("[data-phase=ended]", timeout=300_000)
     for summary in root(page).locator("summary").all():
         summary.tap()
     fine()
@@ -728,8 +730,7 @@ def test_disposed_it_listens_and_works_no_more(open_page, tmp_path):
     )
     assert len(page.workers) == 1
     assert page.evaluate("dispose(); count()") == 0 and page.evaluate(OURS) == []
-    page.wait_for_timeout(300)
-    assert page.workers == []
+    gone(page)
     shown = page.locator(".cnnlib-train-totals").text_content()
     page.wait_for_timeout(500)
     assert page.locator(".cnnlib-train-totals").text_content() == shown

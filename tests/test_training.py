@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 import record as record_tool
-from cnnlib import models, training
+from cnnlib import compare, models, training
 from cnnlib.data import Dataset, Split
 from cnnlib.training import adam, budget, checkpoint, loop, recipe, record
 from cnnlib.training.hardware import Hardware, _cores, _cpu, detect
@@ -27,13 +27,13 @@ from cnnlib.widgets.page_model import export_for_page
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def toy_data(n=96, classes=3, name="toy"):
+def toy_data(n=96, classes=3, name="toy", side=8):
     """Small noisy pictures whose class is the colour channel that is a little brighter."""
     rng = np.random.default_rng(5)
 
     def split(count):
         y = rng.integers(0, classes, (count, 1), dtype=np.uint8)
-        x = rng.integers(0, 200, (count, 8, 8, 3))
+        x = rng.integers(0, 200, (count, side, side, 3))
         x[np.arange(count), :, :, y[:, 0]] += 25
         return Split(x.astype(np.uint8), y)
 
@@ -1123,13 +1123,16 @@ def test_every_net_is_recorded_by_both_recipes():
     assert not WANTED - set(RECORDS)
 
 
-def test_the_code_of_every_record_is_in_the_history():
+def test_the_code_of_every_record_and_timing_is_in_the_history():
     def git(*arguments):
         return subprocess.run(["git", *arguments], cwd=record.RESULTS, capture_output=True, text=True)
 
     if not shutil.which("git") or git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
         pytest.skip("this copy came without its history")
-    commits = {training.load_record(name)["git"]["commit"] for name in RECORDS}
+    speed = json.loads(compare.SPEED.read_text())["nets"]
+    states = [training.load_record(name)["git"] for name in RECORDS] + [net["git"] for net in speed]
+    assert not any(state["dirty"] for state in states)
+    commits = {state["commit"] for state in states}
     lost = {commit for commit in commits if git("merge-base", "--is-ancestor", commit, "HEAD").returncode}
     assert not lost or lost == commits  # all: a repository made of this one, as a template, begins anew
 
