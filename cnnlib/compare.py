@@ -275,7 +275,7 @@ class Family(list):
         return figures.scatter(
             {entry.title: (getattr(entry, cost), [100 * value for value in values]) for entry, values in points},
             xlabel=COSTS[cost],
-            ylabel=textwrap.fill(f"{_accuracy(points)} on {self.dataset}, %", 30),
+            ylabel=textwrap.fill(f"{_accuracy(points)}, {self.dataset}, %", 30),
             marked=[entry.title for entry, _ in points if entry.mine],
         )
 
@@ -286,7 +286,7 @@ class Family(list):
             f"{entry.title} {_range(values)} at {getattr(entry, cost):,.3g} {'s' if cost == 'seconds' else ''}".strip()
             for entry, values in sorted(points, key=lambda point: getattr(point[0], cost))
         ]
-        what = f"{_accuracy(points).capitalize()} on {self.dataset} against {COSTS[cost]}"
+        what = f"{_accuracy(points).capitalize()}, {self.dataset}, against {COSTS[cost]}"
         return f"{what}, cheapest net first: " + "; ".join(parts) + "."
 
     def _points(self, cost):

@@ -97,8 +97,6 @@ ALL_ALIVE = "!document.querySelector('.cnnlib-host:not(.cnnlib-alive)')"
 DRAWN = (
     "new Promise((done) => { let n = 3; const next = () => (n-- ? requestAnimationFrame(next) : done(true)); next(); })"
 )
-# What a button has put there; it comes a moment after the press.
-CLIPBOARD = "async (text) => (await navigator.clipboard.readText()) === text"
 
 
 class Tabs:
@@ -136,6 +134,14 @@ class Tabs:
     def close(self):
         for context in self.contexts:
             context.close()
+
+
+def copied(page, text):
+    """Wait until a button that was pressed has put this text into the clipboard."""
+    for _ in range(100):
+        if page.evaluate("navigator.clipboard.readText()") != text:
+            page.wait_for_timeout(100)
+    assert page.evaluate("navigator.clipboard.readText()") == text
 
 
 def gone(page):

@@ -5,7 +5,7 @@ import random
 
 import jsonschema
 import pytest
-from conftest import CLIPBOARD
+from conftest import copied
 from playwright.sync_api import expect
 from test_geometry_js import node
 
@@ -199,5 +199,7 @@ def test_the_link_is_copied(open_widget):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("input[type=range]").first.press("End")
     page.get_by_role("button", name="Link to these settings").press("Enter")
-    page.wait_for_function("async () => (await navigator.clipboard.readText()).includes('#size-calculator.')")
-    page.wait_for_function(f"(text) => ({CLIPBOARD})(location.href)")
+    page.get_by_role("button", name="Copied").wait_for()
+    link = page.evaluate("location.href")
+    assert "#size-calculator." in link
+    copied(page, link)

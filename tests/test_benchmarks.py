@@ -160,8 +160,9 @@ def test_the_clock_stops_before_validation(bench):
     assert 0 < seconds == clock.seconds
     clock.on_predict_begin()
     assert clock.seconds is None
+    clock.on_predict_batch_end(0, {"outputs": np.zeros(3)})
     clock.on_predict_end()
-    assert 0 < clock.seconds
+    assert clock.seconds > 0
     assert bench.training_batch("inception10") == 1024 and bench.training_batch("vgg16") == 32
 
 

@@ -157,7 +157,7 @@ def test_show_prints_the_table_and_says_the_figures(family, capsys):
     said = capsys.readouterr().out
     data = "CIFAR-10 (JPEG copy)"
     assert family.dataset == data and "First CNN" in said
-    assert f"[Figure: Accuracy by epoch on {data}, " in said and f"[Figure: Test accuracy on {data} against" in said
+    assert f"[Figure: Accuracy by epoch on {data}, " in said and f"[Figure: Test accuracy, {data}, against" in said
 
 
 @pytest.mark.parametrize("cost", compare.COSTS)
@@ -165,7 +165,7 @@ def test_accuracy_is_drawn_against_each_cost(family, cost):
     ax = family.against(cost).axes[0]
     drawn = {line.get_xdata()[0] for line in ax.lines}
     assert drawn == {getattr(entry, cost) for entry in family.recorded}
-    assert " ".join(ax.get_ylabel().split()) == "test accuracy on CIFAR-10 (JPEG copy), %"
+    assert " ".join(ax.get_ylabel().split()) == "test accuracy, CIFAR-10 (JPEG copy), %"
     assert all(entry.title in family.against_alt(cost) for entry in family.recorded)
 
 

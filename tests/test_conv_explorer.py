@@ -667,7 +667,7 @@ def test_step_and_scrub(open_widget):
     assert place(page) == 0
     slide(page, "Position", 5)
     assert place(page) == 5
-    assert said(page, "row 2, column 3: sum is ").startswith("row 2")
+    assert said(page, "row 2, column 3: sum is ").startswith("row 2, column 3: sum is ")
     cell(page, INPUT, 0, 0).click()
     slide(page, "Position", 6)  # scrubbing lets go
     page.mouse.move(0, 0)

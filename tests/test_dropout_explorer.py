@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import CLIPBOARD, WIDTH, serious_violations
+from conftest import WIDTH, copied, serious_violations
 
 from cnnlib.widgets import DropoutExplorer
 from cnnlib.widgets.cells import LIMIT
@@ -578,7 +578,7 @@ def test_the_code_runs_in_keras_and_gives_this_layer(open_widget, capsys):
     root(page).get_by_text("In Keras").click()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     root(page).get_by_role("button", name="Copy", exact=True).click()
-    page.wait_for_function(CLIPBOARD, arg=code)
+    copied(page, code)
 
 
 def test_pictures_say_what_they_show(open_widget):

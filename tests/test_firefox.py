@@ -226,7 +226,9 @@ def test_a_net_trains_in_a_worker_pauses_and_goes_on(open_fox):
     page.evaluate(COUNT_WORKERS)
     start = test_train_here.read(page)
     press_button(page, "Train")
-    page.wait_for_function("() => parseInt(document.querySelector('.cnnlib-train-totals dd').textContent) >= 8")
+    page.wait_for_function(
+        "() => parseInt(document.querySelector('.cnnlib-train-totals dd').textContent) >= 8", timeout=300_000
+    )
     press_button(page, "Pause")
     page.wait_for_function("!!document.querySelector('[data-phase=paused]')")
     paused = test_train_here.read(page)
@@ -234,7 +236,7 @@ def test_a_net_trains_in_a_worker_pauses_and_goes_on(open_fox):
     page.wait(0.5)
     assert test_train_here.read(page)["tiles"] == paused["tiles"]
     press_button(page, "Go on")
-    page.wait_for_function("!!document.querySelector('[data-phase=ended]')", timeout=60_000)
+    page.wait_for_function("!!document.querySelector('[data-phase=ended]')", timeout=300_000)
     ended = test_train_here.read(page)
     assert ended["tiles"][0] == "100 / 100" and len(ended["looks"]) == 5 and page.evaluate("heard[0]") > 2
     assert all(a != b for a, b in zip(start["filters"], ended["filters"], strict=True))

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from urllib.parse import quote
 
 import pytest
-from conftest import CLIPBOARD, WIDTH, serious_violations
+from conftest import WIDTH, copied, serious_violations
 
 from cnnlib.widgets import network_rows as net
 from cnnlib.widgets.network_designer import DATA, QUANTITIES, TYPES, NetworkDesigner, check_row
@@ -1084,7 +1084,8 @@ def test_the_code_is_copied(open_widget):
     page = open_widget(NetworkDesigner())
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     root(page).get_by_role("button", name="Copy", exact=True).press("Enter")
-    page.wait_for_function(CLIPBOARD, arg=NetworkDesigner().code)
+    page.get_by_role("button", name="Copied").wait_for()
+    copied(page, NetworkDesigner().code)
 
 
 def test_a_widget_that_goes_leaves_no_listener(open_page, tmp_path):

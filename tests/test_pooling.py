@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import CLIPBOARD, WIDTH, serious_violations
+from conftest import WIDTH, copied, serious_violations
 
 from cnnlib.widgets import ConvExplorer, PoolingExplorer
 from cnnlib.widgets.base import data_of, notebook_module, source
@@ -737,7 +737,7 @@ def test_the_keras_line_is_copied_and_runs(open_widget):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     root(page).get_by_role("button", name="Copy", exact=True).click()
     code = read(page)["code"]
-    page.wait_for_function(CLIPBOARD, arg=code)
+    copied(page, code)
     exec(code, {})
     layer = eval(code.split("\n")[2], {"keras": keras})
     given, made = re.search(r"# \(None, (.*)\) -> \(None, (.*)\)", code).groups()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from conftest import CLIPBOARD, WIDTH, serious_violations
+from conftest import WIDTH, copied, serious_violations
 
 from cnnlib import geometry
 from cnnlib.summary import summarize
@@ -698,7 +698,7 @@ def test_copied_code_builds_the_stack_shown(open_widget):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     root(page).get_by_role("button", name="Copy", exact=True).click()
     code = shown(page)["code"]
-    page.wait_for_function(CLIPBOARD, arg=code)
+    copied(page, code)
     assert (
         "    layers.Conv2D(filters=6, kernel_size=5),\n    layers.MaxPooling2D(pool_size=2),\n])  # (None, 12, 12, 6)"
         in code
