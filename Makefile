@@ -109,7 +109,7 @@ bench: $(READY)  ## measure: import times, the calculators' bytes, time to inter
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/page_live.py
 
-bench-training: $(READY)  ## measure: how fast the nets train and answer, against the notes' code (8 minutes)
+bench-training: $(READY)  ## measure: how fast the nets train and answer, against the notes' code (10 minutes)
 	$(BIN)/python benchmarks/training.py $(NET)
 
 clean:  ## throw away what was built (not the environment, not the data)

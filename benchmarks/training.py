@@ -1,6 +1,6 @@
 """How fast the course's nets train and answer, against the lecture notes' code written again (``notes_nets.py``).
 
-    make bench-training                                    all six nets, about 8 minutes on two free cores
+    make bench-training                                    all six nets, about 10 minutes on two free cores
     .venv/bin/python benchmarks/training.py vgg16 lenet5   some of them
     .venv/bin/python benchmarks/training.py --json cnnlib/results/speed/notes_recipe.json   for `cnnlib.compare`
 
@@ -39,6 +39,7 @@ from cnnlib.training.checkpoint import write_atomically
 from cnnlib.training.record import git_state
 
 INFERENCE_SHARE = 0.4  # of a training run's seconds: predict varies less
+STEPS = 12  # of a run at least: an epoch's beginning takes as long as some hundredths of a large step
 
 
 def training_batch(name):
@@ -134,14 +135,14 @@ def _predict(net, x, batch_size):
 def compare(ours, notes, batch_size, seconds, blocks):
     """Time two functions (images, batch_size) -> seconds in blocks of four runs; return a report as plain values.
 
-    A run of the slower one takes about ``seconds``; it is one step at least.
+    A run of the slower one takes about ``seconds``, and ``STEPS`` at least.
     """
     # Twice: the first time traces, the second shows how many steps fill the time, enough of them that starting does not count.
     trial = random_images(min(16 * batch_size, 4096))
     for _ in range(2):
         spent = [run(trial, batch_size) for run in (ours, notes)]
     slower = max(spent) / (len(trial.x) // batch_size)
-    images = random_images(max(1, round(seconds / slower)) * batch_size)
+    images = random_images(max(STEPS, round(seconds / slower)) * batch_size)
     times = {"ours": [], "notes": []}
     runs = {"ours": ours, "notes": notes}
     for block in range(blocks):
