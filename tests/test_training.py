@@ -1109,7 +1109,8 @@ def test_git_state_knows_commit_and_changes(tmp_path, monkeypatch):
 RECORDS = sorted(path.stem for path in record.RESULTS.glob("*.json"))
 
 
-# Three seeds for the small nets, one for the large ones; and the paper's four, for the degradation experiment.
+# Three seeds for the small nets, one for the large ones, these in both number formats by the better recipe; and the paper's
+# four, for the degradation experiment.
 WANTED = {
     record_tool.record_name(net, recipe_name, seed)
     for nets, seeds in ((("baseline", "lenet5", "inception10"), range(3)), (("alexnet8", "vgg16", "resnet18"), [0]))
@@ -1117,6 +1118,7 @@ WANTED = {
     for recipe_name in ("notes", "better")
     for seed in seeds
 } | {f"{kind}{depth}-better" for kind in ("plain", "resnet") for depth in (20, 56)}
+WANTED |= {"alexnet8-better-float32", "vgg16-better-mixed_bfloat16", "resnet18-better-mixed_bfloat16"}
 
 
 def test_every_net_is_recorded_by_both_recipes():
