@@ -136,20 +136,23 @@ class Tabs:
             context.close()
 
 
+def becomes(page, read, wanted):
+    """Wait, ten seconds at most, until `read()` gives what is wanted: Playwright's own waits see only what a page can tell at once."""
+    for _ in range(100):
+        if read() == wanted:
+            return
+        page.wait_for_timeout(100)
+    assert read() == wanted
+
+
 def copied(page, text):
     """Wait until a button that was pressed has put this text into the clipboard."""
-    for _ in range(100):
-        if page.evaluate("navigator.clipboard.readText()") != text:
-            page.wait_for_timeout(100)
-    assert page.evaluate("navigator.clipboard.readText()") == text
+    becomes(page, lambda: page.evaluate("navigator.clipboard.readText()"), text)
 
 
 def gone(page):
     """Wait until the browser has told that the page's workers are gone."""
-    for _ in range(100):
-        if page.workers:
-            page.wait_for_timeout(100)
-    assert page.workers == []
+    becomes(page, lambda: page.workers, [])
 
 
 @pytest.fixture
